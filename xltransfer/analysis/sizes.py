@@ -1,0 +1,57 @@
+"""How large a target is in the unit that its task counts, and whether that is too small for an aggregate.
+
+Words for tagging and parsing, gold entities for NER, pairs for tasks of one decision per item. Masked-LM text is cut
+to a length by the study and is never small. See protocols.md §1, "floor test".
+"""
+
+from typing import Final
+
+import pandas as pd
+
+from xltransfer.analysis.frames import TARGET, require_columns
+from xltransfer.analysis.metric_names import shape_of
+
+LIMITS: Final = {"pos": ("words", 300), "dep": ("words", 300), "ner": ("entities", 50)}
+"""Task shape -> unit and the smallest size that enters the aggregates; other shapes are pairs."""
+
+PAIRS: Final = ("pairs", 100)
+
+_COLUMNS: Final = [*TARGET, "counted", "size", "limit", "small"]
+
+
+def small_targets(measurements: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
+    """Return the size of every target and whether it is below its task's limit.
+
+    Parameters
+    ----------
+    measurements
+        Columns task, metric: the metrics say which shape a task has.
+    items
+        Columns unit, setting, task, dataset, target and the count columns; only the setting baseline is read. Gold
+        counts do not depend on the model, so one unit is enough.
+
+    Returns
+    -------
+    DataFrame
+        One row per task, dataset, target: counted (words, entities or pairs), size, limit, small.
+    """
+    require_columns(measurements, ["task", "metric"], "measurements")
+    require_columns(items, ["unit", "setting", *TARGET], "items")
+    rows = items[items["setting"] == "baseline"]
+    parts = []
+    for task, names in measurements.groupby("task", observed=True)["metric"].unique().items():
+        shape = shape_of(names)
+        chosen = rows[rows["task"] == task]
+        if shape != "mlm" and len(chosen):
+            parts.append(_sizes(chosen, shape))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
+
+
+def _sizes(rows: pd.DataFrame, shape: str) -> pd.DataFrame:
+    """Return the sizes of one task's targets."""
+    counted, limit = LIMITS.get(shape, PAIRS)
+    gold = {"words": ["total"], "entities": ["tp", "fn"], "pairs": ["total"]}[counted]
+    require_columns(rows, gold, "items")
+    per_unit = rows.groupby(["unit", *TARGET], observed=True)[gold].sum().sum(axis=1)
+    sizes = per_unit.groupby(level=TARGET).max().rename("size").reset_index()
+    return sizes.assign(counted=counted, limit=limit, small=sizes["size"] < limit)[_COLUMNS]

@@ -1,0 +1,181 @@
+"""Tasks of a study: what is trained, on which entries, and where it is scored.
+
+A task has the *shape* of one of the built-in ones (``pos``, ``dep``, ``ner``, ``mlm``) and may have its own name and
+labels. Defaults of adapter training are those of Faisal and Anastasopoulos (2024, appendix E).
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationInfo, model_validator
+
+from xltransfer.config.base import Frozen
+from xltransfer.errors import near_match
+from xltransfer.metrics import SHAPES
+
+Shape = Literal["pos", "dep", "ner", "mlm"]
+
+UPOS = (
+    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM",
+    "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM", "VERB", "X",
+)  # fmt: skip
+"""The 17 universal part-of-speech tags."""
+
+RELATIONS = (
+    "acl", "advcl", "advmod", "amod", "appos", "aux", "case", "cc", "ccomp", "clf", "compound", "conj", "cop",
+    "csubj", "dep", "det", "discourse", "dislocated", "expl", "fixed", "flat", "goeswith", "iobj", "list", "mark",
+    "nmod", "nsubj", "nummod", "obj", "obl", "orphan", "parataxis", "punct", "reparandum", "root", "vocative", "xcomp",
+)  # fmt: skip
+"""The 37 universal relations of UD v2; subtypes are cut at the colon."""
+
+LABELS: Mapping[str, tuple[str, ...]] = {"pos": UPOS, "dep": RELATIONS, "ner": ("PER", "ORG", "LOC"), "mlm": ()}
+"""Labels of each shape where a task names none: tags, relations, or entity types without B- and I-."""
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""Names of studies and tasks become parts of file names."""
+
+
+def refuse(problems: Sequence[str], info: ValidationInfo) -> None:
+    """Raise ``ValueError`` with the contradictions found, unless the context says that only names are looked at."""
+    if problems and not (info.context and info.context.get("names_only")):
+        raise ValueError("; ".join(problems))
+
+
+def repeated(values: Sequence[object]) -> str:
+    """Return the values that occur more than once, joined, in order of first use."""
+    return ", ".join(str(value) for value, n in Counter(values).items() if n > 1)
+
+
+class Selection(Frozen):
+    """Entries of one dataset."""
+
+    dataset: str = Field(min_length=1)
+    """Name of the dataset manifest."""
+    entries: tuple[str, ...] | None = None
+    """Names of entries; None: all that have the split."""
+    languages: tuple[str, ...] | None = None
+    """Codes of languages whose entries are taken; None: all."""
+    exclude: tuple[str, ...] = ()
+    """Names of entries to leave out."""
+
+    @model_validator(mode="after")
+    def _not_empty_nor_double(self, info: ValidationInfo) -> Self:
+        problems = [
+            f"{key} is an empty list, which selects nothing; leave the key out to select all"
+            for key in ("entries", "languages")
+            if getattr(self, key) == ()
+        ]
+        if self.entries is not None and (self.languages is not None or self.exclude):
+            other = "languages" if self.languages is not None else "exclude"
+            problems.append(f"entries and {other} are both given; a list of entries needs no second choice")
+        for key in ("entries", "languages", "exclude"):
+            if twice := repeated(getattr(self, key) or ()):
+                problems.append(f"{key} lists twice: {twice}")
+        refuse(problems, info)
+        return self
+
+
+class AdapterTraining(Frozen):
+    """Training of the task adapters, base model frozen."""
+
+    seeds: int = Field(1, ge=1)
+    """Number of task adapters, each from its own seed."""
+    epochs: int = Field(5, ge=1)
+    """Passes over the training sentences."""
+    batch_size: int = Field(36, ge=1)
+    """Sentences per optimizer step."""
+    learning_rate: float = Field(5e-4, gt=0)
+    """Peak rate of AdamW."""
+    reduction: int = Field(16, ge=1)
+    """Hidden size of the base divided by the width of the bottleneck."""
+    activation: Literal["relu", "gelu", "swish"] = "relu"
+    """Nonlinearity in the bottleneck."""
+    initial: Literal["zero", "bert"] = "zero"
+    """``zero``: the fresh adapter is the identity; ``bert``: normal, standard deviation 0.02 (AdapterHub)."""
+    dropout: bool = True
+    """Whether the base model's and the head's dropout are on during training."""
+    schedule: Literal["linear", "constant"] = "linear"
+    """Learning rate over steps: linear to 0, or constant."""
+
+
+class TaskSpec(Frozen):
+    """One task: its shape, its labels, its training entries and its targets."""
+
+    name: str = Field(pattern=NAME)
+    """Name in results."""
+    shape: Shape
+    """Built-in task whose encoding, head and metrics are used; default: the name, if it is one."""
+    labels: tuple[str, ...]
+    """Tags, relations or entity types, in the order of the head's outputs; default: those of the shape."""
+    train: tuple[Selection, ...] = ()
+    """Entries whose train split trains the adapter (none for ``mlm``)."""
+    targets: tuple[Selection, ...] = Field(min_length=1)
+    """Entries whose test split is scored."""
+    max_sentences: int | None = Field(None, ge=1)
+    """Sentences scored per target, the first ones of the file; None: all."""
+    max_train_sentences: int | None = Field(None, ge=1)
+    """Training sentences per entry; None: all."""
+    max_length: int = Field(256, ge=8, le=512)
+    """Subword positions per sentence, special tokens included."""
+    adapter: AdapterTraining | None = None
+    """Training of the task adapters; None only for ``mlm``, which has none."""
+    mask_share: float = Field(0.15, gt=0, lt=1)
+    """Share of positions that are masked (``mlm``)."""
+    block: int = Field(128, ge=8, le=512)
+    """Subword positions per block of held-out text (``mlm``)."""
+    max_blocks: int | None = Field(None, ge=1)
+    """Blocks scored per target (``mlm``); None: all."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_defaults(cls, data: Any) -> Any:
+        """Take shape, labels and adapter from the name and the shape where they are not given."""
+        if not isinstance(data, Mapping):
+            return data
+        filled = dict(data)
+        if filled.get("shape") is None and isinstance(filled.get("name"), str):
+            if filled["name"] not in SHAPES:
+                near = near_match(filled["name"], SHAPES)
+                raise ValueError(f"task {filled['name']!r} needs a key 'shape': {', '.join(SHAPES)}{near}")
+            filled["shape"] = filled["name"]
+        if filled.get("labels") is None:
+            filled["labels"] = LABELS.get(str(filled.get("shape")), ())
+        if filled.get("adapter") is None and filled.get("shape") != "mlm":
+            filled["adapter"] = AdapterTraining()
+        return filled
+
+    @model_validator(mode="after")
+    def _fits_its_shape(self, info: ValidationInfo) -> Self:
+        problems = self._mlm_problems() if self.shape == "mlm" else self._labelled_problems()
+        refuse([f"task {self.name!r}: {problem}" for problem in problems], info)
+        return self
+
+    def _mlm_problems(self) -> list[str]:
+        problems = []
+        if self.adapter is not None:
+            problems.append("adapter and shape mlm contradict each other; masked-LM scoring has no task adapter")
+        if self.train:
+            problems.append("train and shape mlm contradict each other; masked-LM scoring trains nothing")
+        if self.labels:
+            problems.append("labels and shape mlm contradict each other; its labels are the vocabulary")
+        if self.max_sentences is not None:
+            problems.append("max_sentences and shape mlm contradict each other; say max_blocks")
+        return problems
+
+    def _labelled_problems(self) -> list[str]:
+        problems = []
+        if not self.train:
+            problems.append("train is missing; its adapter needs entries with a train split")
+        if not self.labels:
+            problems.append("labels is an empty list; leave the key out for the labels of the shape")
+        if twice := repeated(self.labels):
+            problems.append(f"labels lists twice: {twice}")
+        if self.shape == "ner" and (prefixed := [label for label in self.labels if label[:2] in ("B-", "I-")]):
+            problems.append(f"labels are entity types without B- and I-, got {', '.join(prefixed)}")
+        problems += [
+            f"{key} and shape {self.shape} contradict each other; only a task of shape mlm has {key}"
+            for key in ("mask_share", "block", "max_blocks")
+            if getattr(self, key) != type(self).model_fields[key].default
+        ]
+        return problems

@@ -1,0 +1,9 @@
+"""The shared adapter engine: a base model, adapters by name, compositions, heads, training, nudging.
+
+Knows torch and transformers only; no language, task name, study or file layout.
+"""
+
+from xltransfer.engine.backbone import Backbone
+from xltransfer.engine.composition import Stack, parse_composition
+
+__all__ = ["Backbone", "Stack", "parse_composition"]

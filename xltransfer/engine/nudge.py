@@ -1,0 +1,192 @@
+"""k steps of masked-LM fine-tuning of all base weights, undone bit for bit on leaving: faisal2024 section 2, step 2.
+
+    with nudge(model, blocks, vocabulary, settings, seed) as losses:
+        ...score the nudged model...
+
+The clone that restores the weights is made on entering, k = 0 included, so that the control ``zero_steps`` goes through
+the whole path. Restored are the weights (pooler and tied embeddings included, pointers and ties kept),
+``requires_grad``, modes, ``.grad`` and the random state.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from xltransfer.engine.backbone import MASKED_LM, Backbone
+from xltransfer.engine.fit import Decay, fit
+from xltransfer.engine.masking import Masked, Vocabulary, mask_tokens
+from xltransfer.errors import ConfigError, ModelError
+
+
+@dataclass(frozen=True)
+class NudgeSettings:
+    """How the base model is fine-tuned (faisal2024 Appendix E).
+
+    Attributes
+    ----------
+    steps
+        Optimizer steps k; 0 is the control.
+    batch_size
+        Blocks a step.
+    learning_rate, decay, weight_decay
+        Of AdamW; see `fit.rate`.
+    mask_share
+        Share of tokens to predict.
+    dropout
+        Whether the model's dropout is on.
+    pooler
+        ``keep``, or ``reinitialise`` as the published checkpoints did by losing it.
+    sign
+        ``real``, or ``random``: every element of the weights' change gets an independent random sign (a control of the
+        same size, of no direction).
+    """
+
+    steps: int
+    batch_size: int = 8
+    learning_rate: float = 5e-5
+    decay: Decay = "linear"
+    weight_decay: float = 0.0
+    mask_share: float = 0.15
+    dropout: bool = True
+    pooler: Literal["keep", "reinitialise"] = "keep"
+    sign: Literal["real", "random"] = "real"
+
+
+@dataclass(frozen=True)
+class NudgeSeeds:
+    """Named child seeds: which blocks, which masks, dropout, random signs, and a fresh pooler's weights."""
+
+    blocks: int
+    masks: int
+    dropout: int
+    signs: int
+    pooler: int
+
+
+def draw_blocks(available: int, steps: int, batch_size: int, seed: int) -> NDArray[np.int64]:
+    """Return [steps, batch_size] block numbers: shuffled passes over all blocks, one after another."""
+    rng = np.random.default_rng(seed)
+    needed = steps * batch_size
+    passes = -(-needed // available) if needed else 0
+    order = [rng.permutation(available) for _ in range(passes)]
+    drawn = np.concatenate(order) if order else np.empty(0, dtype=np.int64)
+    return drawn[:needed].reshape(steps, batch_size)
+
+
+@contextmanager
+def nudge(
+    model: Backbone,
+    blocks: NDArray[np.integer],
+    vocabulary: Vocabulary,
+    settings: NudgeSettings,
+    seeds: NudgeSeeds,
+) -> Iterator[list[float]]:
+    """Fine-tune the base weights on ``blocks`` [block, token] for ``settings.steps``; restore them on leaving.
+
+    Yields the mean masked-LM loss of each step, in nats.
+
+    Raises
+    ------
+    ModelError
+        A base model without a masked-LM head, or without the pooler that should be reinitialised.
+    ConfigError
+        No blocks.
+    """
+    if model.masked_lm is None:
+        raise ModelError("the base model's folder holds no masked-LM head, so it cannot be nudged; save it with one")
+    if len(blocks) == 0:
+        raise ConfigError("blocks is empty; a nudge needs at least one block of text")
+    weights = list(model.base_parameters().values())
+    with _restored(model, weights) as before:
+        losses = _train(model, weights, blocks, vocabulary, settings, seeds)
+        if settings.sign == "random":
+            _randomise_signs(weights, before, seeds.signs)
+        if settings.pooler == "reinitialise":
+            _reinitialise_pooler(model, seeds.pooler)
+        model.eval()
+        yield losses
+
+
+@contextmanager
+def _restored(model: Backbone, weights: list[nn.Parameter]) -> Iterator[list[Tensor]]:
+    before = [weight.detach().clone() for weight in weights]
+    wanted = [weight.requires_grad for weight in weights]
+    modes = {module: module.training for module in model.modules()}
+    cuda = [model.device] if model.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        try:
+            yield before
+        finally:
+            with torch.no_grad():
+                torch._foreach_copy_(weights, before)
+            for weight, flag in zip(weights, wanted, strict=True):
+                weight.requires_grad_(flag)
+                weight.grad = None
+            for module, mode in modes.items():
+                module.training = mode
+
+
+def _train(
+    model: Backbone,
+    weights: list[nn.Parameter],
+    blocks: NDArray[np.integer],
+    vocabulary: Vocabulary,
+    settings: NudgeSettings,
+    seeds: NudgeSeeds,
+) -> list[float]:
+    if settings.steps == 0:
+        return []
+    for weight in weights:
+        weight.requires_grad_(True)
+    model.train(settings.dropout)
+    torch.manual_seed(seeds.dropout)
+    masks = np.random.default_rng(seeds.masks)
+    drawn = draw_blocks(len(blocks), settings.steps, settings.batch_size, seeds.blocks)
+    return fit(
+        # The pooler has no part in masked-LM; AdamW skips parameters without a gradient.
+        weights,
+        (mask_tokens(blocks[rows], vocabulary, settings.mask_share, masks) for rows in drawn),
+        lambda batch: masked_lm_loss(model, batch),
+        steps=settings.steps,
+        learning_rate=settings.learning_rate,
+        decay=settings.decay,
+        weight_decay=settings.weight_decay,
+    )
+
+
+def masked_lm_loss(model: Backbone, batch: Masked) -> tuple[Tensor, int]:
+    """Return the summed cross entropy at the masked positions and their number; logits are made there only."""
+    ids, positions, labels = (
+        torch.from_numpy(array).to(model.device, non_blocking=True)
+        for array in (batch.ids, batch.positions, batch.labels)
+    )
+    logits = model(ids, head=MASKED_LM, positions=positions).logits
+    return functional.cross_entropy(logits, labels, reduction="sum"), len(batch.labels)
+
+
+def _randomise_signs(weights: list[nn.Parameter], before: list[Tensor], seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight, old in zip(weights, before, strict=True):
+            flip = torch.randint(0, 2, weight.shape, generator=generator, dtype=torch.int8).to(weight.device)
+            change = weight - old
+            weight.copy_(old + torch.where(flip.bool(), change, -change))
+
+
+def _reinitialise_pooler(model: Backbone, seed: int) -> None:
+    pooler = getattr(model.encoder, "pooler", None)
+    if pooler is None:
+        raise ModelError("pooler: reinitialise asks for a pooler, but the base model's folder holds none")
+    generator = torch.Generator().manual_seed(seed)
+    spread = float(model.encoder.config.initializer_range)  # type: ignore[union-attr, arg-type]
+    with torch.no_grad():
+        drawn = torch.randn(pooler.dense.weight.shape, generator=generator) * spread
+        pooler.dense.weight.copy_(drawn)
+        pooler.dense.bias.zero_()
