@@ -103,6 +103,16 @@ def test_cells_out_of_aggregates_count_nowhere_and_nobody_vanishes(scored):
     assert ranks.loc["fin", "rank"] == 1
 
 
+def test_nothing_to_aggregate_and_nothing_at_all(scored):
+    frame = scored({"transfer": "fin", "aggregated": False}, {"transfer": "zul", "aggregated": False})
+    ranks = rank_transfer_languages(frame)
+    assert ranks["transfer"].tolist() == ["fin", "zul"]
+    assert ranks["n_targets"].tolist() == [0, 0]
+    assert ranks[["aggregated_transfer", "variance", "percent_positive", "rank"]].isna().all(axis=None)
+    assert rank_transfer_languages(frame.iloc[:0]).empty
+    assert rank_target_languages(frame[frame["setting"] == "random_sign"]).empty
+
+
 def test_steps_metrics_and_controls_are_ranked_apart(scored):
     frame = scored(
         {"transfer": "fin", "steps": 1, "ts": 1.0},

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xltransfer.analysis import transfer_scores
+from xltransfer.analysis import rank_transfer_languages, transfer_scores
 from xltransfer.analysis.frames import CELL
 
 
@@ -115,6 +115,17 @@ def test_row_order_and_scale_do_not_matter(measure):
     np.testing.assert_allclose(scaled["ts_sd"], ts["ts_sd"])
 
 
+def test_categorical_columns_give_the_same_answer(measure):
+    frame = _random_study(measure, np.random.default_rng(4))
+    text = [name for name in frame.columns if pd.api.types.is_string_dtype(frame[name])]
+    categorical = frame.astype(dict.fromkeys(text, "category"))
+    assert "transfer" in text
+    ts, other = transfer_scores(frame), transfer_scores(categorical)
+    pd.testing.assert_frame_equal(ts, other)
+    again = ts.astype({"transfer": "category", "target": "category"})
+    pd.testing.assert_frame_equal(rank_transfer_languages(again), rank_transfer_languages(ts))
+
+
 def test_the_caller_keeps_his_frame(measure):
     frame = _random_study(measure, np.random.default_rng(2))
     before = frame.copy()
@@ -171,6 +182,7 @@ def test_no_rows_give_an_empty_frame(measure):
     ts = transfer_scores(measure({"setting": "baseline", "score": 50.0}))
     assert ts.empty
     assert set(CELL) < set(ts.columns)
+    assert transfer_scores(measure()).empty
 
 
 def test_errors(measure):

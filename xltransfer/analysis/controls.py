@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from xltransfer.analysis.frames import TARGET, TRANSFER
+from xltransfer.analysis.frames import TARGET, TRANSFER, plain
 from xltransfer.analysis.scores import paired_scores, transfer_scores
 
 CONTROLS: Final = ("random_sign", "shuffled_text")
@@ -36,6 +36,7 @@ def controls(measurements: pd.DataFrame, out_of_aggregates: pd.DataFrame | None 
         difference (nudge − control, paired by target) and difference_se (standard error over targets, adapter seeds
         averaged first). Missing where there is no nudge to compare with, as for zero_steps.
     """
+    measurements = plain(measurements)
     ts = transfer_scores(measurements, out_of_aggregates=out_of_aggregates)
     own = ts[ts["setting"] != "nudge"]
     grouped = own.assign(size=own["ts"].abs()).groupby(_ROW, dropna=False, observed=True)

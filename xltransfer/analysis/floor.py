@@ -9,9 +9,10 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import ndtr, stdtr
 
-from xltransfer.analysis.frames import MODEL, REFERENCE, TARGET, require_columns
+from xltransfer.analysis.frames import MODEL, REFERENCE, TARGET, plain, require_columns
 from xltransfer.analysis.metric_names import main_metric
 from xltransfer.metrics import Metric
 
@@ -33,7 +34,7 @@ def at_floor(measurements: pd.DataFrame, items: pd.DataFrame | None = None, desi
     items
         Columns unit, setting, task, dataset, target, item, cluster and the count columns of the main metrics; settings
         baseline and, where the trivial predictor has items, trivial. ``unit`` leads to the base, device and adapter
-        seed in ``measurements``.
+        seed in ``measurements``; units with several adapter seeds need the column adapter_seed too.
     design_effect
         For the bound without items: how much sentences of unequal length and from shared documents inflate the
         variance.
@@ -58,29 +59,33 @@ def at_floor(measurements: pd.DataFrame, items: pd.DataFrame | None = None, desi
     ``se² = J/(J−1) Σ (U_c − Ū)²`` and the difference over se is a t with J − 1 degrees of freedom. For F1,
     a = 2tp and b = 2tp + fp + fn, and the trivial F1 is the constant 0.
 
-    ``bound`` (without items). Correlation of words within a sentence and the share of discordant words are unknown, so
-    both are put at their worst: each sentence one single decision, discordance ``d = min(p + p⁰, 2 − p − p⁰)``, and
-    ``se² = design_effect · (d − (p − p⁰)²)/n_scored``, normal. It may call at the floor what the items would clear; it
-    hardly ever does the opposite.
+    ``bound`` (without items, or for a target that has none). Correlation of words within a sentence and the share of
+    discordant words are unknown, so both are put at their worst: each sentence one single decision, discordance
+    ``d = min(p + p⁰, 2 − p − p⁰)``, and ``se² = design_effect · (d − (p − p⁰)²)/n_scored``, normal. It may call at the
+    floor what the items would clear; it hardly ever does the opposite.
 
     One cluster leaves no degrees of freedom: not shown to be above, so at the floor.
     """
     require_columns(measurements, ["unit", "setting", *REFERENCE, "score", "n_scored"], "measurements")
+    measurements = plain(measurements)
     cells = _compared(measurements)
-    tested = _bound(cells, design_effect) if items is None else _paired(cells, measurements, items)
-    difference, se = tested["difference"], tested["se"]
+    tested = _bound(cells, design_effect)
+    if items is not None:
+        tested = _paired(tested, measurements, plain(items))
+    untested = tested["difference"].isna()
+    tested["p"] = np.where(untested, np.nan, _one_sided(tested))
+    tested["at_floor"] = ~untested & ~(tested["p"] <= LEVEL)
+    tested["method"] = np.where(untested, "none", np.where(tested["df"].isna(), "bound", "paired_clusters"))
+    return tested[_RESULT]
+
+
+def _one_sided(tested: pd.DataFrame) -> NDArray[np.float64]:
+    """Return p for "above the trivial score": normal where df is missing, 1 where there is no degree of freedom."""
+    difference, se, df = (tested[name].to_numpy(dtype=np.float64) for name in ("difference", "se", "df"))
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = np.where(se > 0, difference / se, np.where(difference > 0, np.inf, -np.inf))
-    normal = tested["df"].isna()
-    # stdtr is undefined below one degree of freedom, where nothing can be shown: p = 1.
-    df = tested["df"].fillna(np.inf).clip(lower=1)
-    p = np.where(normal, ndtr(-statistic), stdtr(df, -statistic))
-    p = np.where(tested["df"] < 1, 1.0, p)
-    untested = cells["trivial"].isna() | cells["baseline"].isna()
-    tested["p"] = np.where(untested, np.nan, p)
-    tested["at_floor"] = ~untested & ~(tested["p"] <= LEVEL)
-    tested["method"] = np.where(untested, "none", "bound" if items is None else "paired_clusters")
-    return tested[_RESULT]
+    p: NDArray[np.float64] = np.where(np.isnan(df), ndtr(-statistic), stdtr(np.where(df >= 1, df, np.nan), -statistic))
+    return np.where(df < 1, 1.0, p)
 
 
 def _compared(measurements: pd.DataFrame) -> pd.DataFrame:
@@ -109,26 +114,31 @@ def _bound(cells: pd.DataFrame, design_effect: float) -> pd.DataFrame:
     return cells.assign(se=100.0 * np.sqrt(variance.astype("float64")), df=np.nan)
 
 
-def _paired(cells: pd.DataFrame, measurements: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
-    """Attach the standard error of the paired difference over clusters, in percent, and its degrees of freedom."""
+def _paired(bounded: pd.DataFrame, measurements: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
+    """Replace the bound by the paired standard error over clusters, in percent, in cells that have items."""
     require_columns(items, ["unit", "setting", *TARGET, "item", "cluster"], "items")
     baseline, trivial = items[items["setting"] == "baseline"], items[items["setting"] == "trivial"]
     names = measurements.groupby("task", observed=True)["metric"].unique()
     parts = []
-    for task in cells.loc[cells["trivial"].notna(), "task"].unique():
+    for task in bounded.loc[bounded["trivial"].notna(), "task"].unique():
+        rows = _with_model(baseline[baseline["task"] == task], measurements)
+        if rows.empty:
+            continue
         metric = main_metric(names[task])
         require_columns(items, metric.columns, "items")
-        rows = _with_model(baseline[baseline["task"] == task], measurements)
         parts.append(_errors(_contributions(rows, trivial[trivial["task"] == task], metric)))
     if not parts:
-        return cells.assign(se=np.nan, df=np.nan)
-    return cells.merge(pd.concat(parts, ignore_index=True), how="left", on=_CELL, validate="many_to_one")
+        return bounded
+    errors = pd.concat(parts, ignore_index=True)
+    cells = bounded.drop(columns=["se", "df"]).merge(errors, how="left", on=_CELL, validate="one_to_one")
+    return cells.assign(se=cells["se"].where(cells["df"].notna(), bounded["se"]))
 
 
 def _with_model(rows: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
-    """Attach base, device and adapter seed of the unit that scored each item."""
+    """Attach base, device and adapter seed of the unit that scored each item; a unit may hold several seeds."""
     scored = measurements.loc[measurements["setting"] == "baseline", ["unit", *_CELL]].drop_duplicates()
-    return rows.merge(scored, how="inner", on=["unit", *TARGET])
+    keys = ["unit", *TARGET, *(["adapter_seed"] if "adapter_seed" in rows.columns else [])]
+    return rows.merge(scored, how="inner", on=keys)
 
 
 def _contributions(rows: pd.DataFrame, trivial: pd.DataFrame, metric: Metric) -> pd.DataFrame:
@@ -149,13 +159,12 @@ def _trivial_contributions(rows: pd.DataFrame, trivial: pd.DataFrame, metric: Me
     keys = [once[column] for column in TARGET]
     sums = pd.DataFrame({"a": a, "b": b}).groupby(keys, observed=True).transform("sum")
     own = once[[*TARGET, "item"]].assign(u=(a - sums["a"] / sums["b"] * b) / sums["b"])
-    matched = rows[[*TARGET, "item"]].merge(own, how="left", on=[*TARGET, "item"])["u"]
-    missing = matched.isna().to_numpy()
+    matched = rows[[*TARGET, "item"]].merge(own, how="left", on=[*TARGET, "item"], indicator=True)
+    missing = (matched["_merge"] == "left_only").to_numpy()
     if missing.any():
         named = rows.loc[missing, TARGET].iloc[0].to_dict()
         raise ValueError(f"items of the trivial setting lack {int(missing.sum())} baseline items, first of {named}")
-    matched.index = rows.index
-    return matched
+    return matched["u"].set_axis(rows.index)
 
 
 def _ratio(rows: pd.DataFrame, metric: Metric) -> "tuple[pd.Series[float], pd.Series[float]]":

@@ -43,6 +43,12 @@ def require_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> N
         raise ValueError(f"{name} lacks the columns {', '.join(missing)}; expected the frame that {source} gives")
 
 
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return ``frame`` with categorical columns as text: categories of two columns cannot be compared or joined."""
+    names = [name for name in frame.columns if isinstance(frame[name].dtype, pd.CategoricalDtype)]
+    return frame.astype(dict.fromkeys(names, "str")) if names else frame
+
+
 def require_one_of(value: object, known: Sequence[object], name: str) -> None:
     """Raise ``ValueError`` with the nearest known value unless ``value`` is one of ``known``."""
     if value not in known:

@@ -95,7 +95,7 @@ def mantel(
     Permuted statistics use the ranks of the observed pairs; without missing cells that is Spearman's rho exactly.
 
     The jackknife leaves out a language as row and as column at once. Its variance, (L − 1)/L · Σ (rho_−l − mean)², is
-    twice that of Snijders and Borgatti, who count only the pair-level part, and so errs on the wide side.
+    about twice that of Snijders and Borgatti, who count only the pair-level part, and so errs on the wide side.
 
     References
     ----------
@@ -138,8 +138,8 @@ def _aligned(
         raise ValueError(f"x has shape {x.shape} and y {y.shape}; expected two matrices of one shape")
     names = [f"row {i}" for i in range(x.shape[0])]
     others = names if x.shape[0] == x.shape[1] else [f"column {i}" for i in range(x.shape[1])]
-    matrices = (np.asarray(matrix, dtype=np.float64) for matrix in (x, y))
-    return np.array(names, dtype=object), np.array(others, dtype=object), *matrices  # type: ignore[return-value]
+    labels = np.array(names, dtype=object), np.array(others, dtype=object)
+    return *labels, np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
 
 
 def _aligned_frames(

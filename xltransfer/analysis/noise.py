@@ -8,7 +8,7 @@ from typing import Final
 
 import pandas as pd
 
-from xltransfer.analysis.frames import REFERENCE, require_columns
+from xltransfer.analysis.frames import REFERENCE, plain, require_columns
 from xltransfer.analysis.scores import baseline_scores, percent_change
 
 NOISE: Final = ("noise_batching", "noise_precision")
@@ -30,6 +30,7 @@ def noise_floor(measurements: pd.DataFrame) -> pd.DataFrame:
         percent; NaN where every baseline is 0).
     """
     require_columns(measurements, ["setting", *REFERENCE, "score"], "measurements")
+    measurements = plain(measurements)
     rows = measurements.loc[measurements["setting"].isin(NOISE), ["setting", *REFERENCE, "score"]]
     pairs = rows.merge(baseline_scores(measurements), how="left", on=REFERENCE, validate="many_to_one")
     pairs["difference"] = (pairs["score"] - pairs["reference"]).abs()

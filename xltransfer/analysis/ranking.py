@@ -8,7 +8,7 @@ from typing import Final
 
 import pandas as pd
 
-from xltransfer.analysis.frames import TARGET, TIE, require_columns, require_one_of
+from xltransfer.analysis.frames import TARGET, TIE, plain, require_columns, require_one_of
 
 _STUDY: Final = ["base", "task", "metric", "steps"]
 _ENTRY: Final = ["transfer", "corpus"]
@@ -91,7 +91,7 @@ def _rank(
     require_columns(
         ts, [*_STUDY, *_ENTRY, *TARGET, "setting", "n_replicates", "ts", "ts_sd", "self_transfer", "aggregated"], "ts"
     )
-    chosen = _chosen(ts, steps, metric)
+    chosen = _chosen(plain(ts), steps, metric)
     cells = _seed_means(chosen if include_self else chosen[~chosen["self_transfer"]])
     cells = _with_extremes(cells, over)
     # Everybody who was measured has a row, also those of whom nothing can be aggregated.

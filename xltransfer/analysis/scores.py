@@ -11,7 +11,16 @@ import pandas as pd
 
 from xltransfer.analysis.aggregates import FLAGS, flag_columns
 from xltransfer.analysis.aggregates import out_of_aggregates as default_flags
-from xltransfer.analysis.frames import CELL, REFERENCE, TARGET, TRANSFER, require_columns, require_one_of, strict_mean
+from xltransfer.analysis.frames import (
+    CELL,
+    REFERENCE,
+    TARGET,
+    TRANSFER,
+    plain,
+    require_columns,
+    require_one_of,
+    strict_mean,
+)
 from xltransfer.analysis.metric_names import direction
 
 Against = Literal["baseline", "random_sign", "shuffled_text"]
@@ -68,12 +77,13 @@ def transfer_scores(
     """
     require_columns(measurements, [*REFERENCE, *TRANSFER, "setting", "replicate", "score", "n_scored"], "measurements")
     require_one_of(against, ("baseline", "random_sign", "shuffled_text"), "against")
+    measurements = plain(measurements)
     pairs = paired_scores(measurements, against)
     cells = _cells(pairs)
     flags = default_flags(measurements) if out_of_aggregates is None else out_of_aggregates
     cells = _flagged(cells, flags)
     names = flag_columns(cells)
-    cells["aggregated"] = np.isfinite(cells["ts"]) & ~cells[names].any(axis=1)
+    cells["aggregated"] = np.isfinite(cells["ts"].astype("float64")) & ~cells[names].any(axis=1)
     return cells
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import pandas as pd
 
-from xltransfer.analysis.frames import TARGET, require_columns
+from xltransfer.analysis.frames import TARGET, plain, require_columns
 from xltransfer.analysis.metric_names import shape_of
 
 LIMITS: Final = {"pos": ("words", 300), "dep": ("words", 300), "ner": ("entities", 50)}
@@ -27,8 +27,8 @@ def small_targets(measurements: pd.DataFrame, items: pd.DataFrame) -> pd.DataFra
     measurements
         Columns task, metric: the metrics say which shape a task has.
     items
-        Columns unit, setting, task, dataset, target and the count columns; only the setting baseline is read. Gold
-        counts do not depend on the model, so one unit is enough.
+        Columns setting, task, dataset, target, item and the count columns; only the setting baseline is read. Gold
+        counts do not depend on the model, so each item is taken once.
 
     Returns
     -------
@@ -36,8 +36,9 @@ def small_targets(measurements: pd.DataFrame, items: pd.DataFrame) -> pd.DataFra
         One row per task, dataset, target: counted (words, entities or pairs), size, limit, small.
     """
     require_columns(measurements, ["task", "metric"], "measurements")
-    require_columns(items, ["unit", "setting", *TARGET], "items")
-    rows = items[items["setting"] == "baseline"]
+    require_columns(items, ["setting", *TARGET, "item"], "items")
+    measurements = plain(measurements)
+    rows = plain(items[items["setting"] == "baseline"])
     parts = []
     for task, names in measurements.groupby("task", observed=True)["metric"].unique().items():
         shape = shape_of(names)
@@ -52,6 +53,6 @@ def _sizes(rows: pd.DataFrame, shape: str) -> pd.DataFrame:
     counted, limit = LIMITS.get(shape, PAIRS)
     gold = {"words": ["total"], "entities": ["tp", "fn"], "pairs": ["total"]}[counted]
     require_columns(rows, gold, "items")
-    per_unit = rows.groupby(["unit", *TARGET], observed=True)[gold].sum().sum(axis=1)
-    sizes = per_unit.groupby(level=TARGET).max().rename("size").reset_index()
+    once = rows.drop_duplicates([*TARGET, "item"])
+    sizes = once.groupby(TARGET, observed=True)[gold].sum().sum(axis=1).rename("size").reset_index()
     return sizes.assign(counted=counted, limit=limit, small=sizes["size"] < limit)[_COLUMNS]

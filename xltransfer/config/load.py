@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from xltransfer.config.manifests import root
 from xltransfer.config.resolve import ResolvedStudy, resolve
 from xltransfer.config.study import Study
-from xltransfer.config.yaml_lines import Document, Loc, read_document
+from xltransfer.config.yaml_lines import Document, Loc, by_line, read_document
 from xltransfer.errors import ConfigError, near_match
 
 
@@ -40,7 +40,7 @@ def load_study(name_or_path: str | Path, data_root: str | Path | None = None) ->
     except ValidationError as err:
         problems = document.complaints(err, Study)
         problems += _problems_with_names(document, err, path.parent, override)
-        raise ConfigError(list(dict.fromkeys(problems))) from err
+        raise ConfigError(by_line(problems)) from err
     return resolve(study, path.parent, override, document.place)
 
 
@@ -80,7 +80,8 @@ def _drop(data: Any, loc: Loc) -> None:
     parent: Any = None
     last: str | int = ""
     for part in loc:
-        if isinstance(data, dict) and part in data or isinstance(data, list) and isinstance(part, int):
-            parent, last, data = data, part, data[part]
+        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int)):
+            parent, last = data, part
+            data = parent[part]
     if isinstance(parent, dict):
         parent.pop(last, None)

@@ -33,7 +33,7 @@ class BioReader(Frozen):
     """One token a line with a BIO tag, sentences apart by blank lines."""
 
     kind: Literal["bio"] = "bio"
-    token_column: int = Field(0, ge=0)
+    token_column: int = Field(default=0, ge=0)
     """Column of the token, from 0."""
     tag_column: int = -1
     """Column of the tag, from 0; negative numbers count from the end."""
@@ -64,9 +64,9 @@ class TextReader(Frozen):
     """Plain text, one sentence or paragraph a line."""
 
     kind: Literal["text"] = "text"
-    held_out: float = Field(0.1, ge=0, lt=1)
-    """Share of the lines of the split ``train`` that are the split ``test`` of an entry without a test file; 0: none."""
-    column: int | None = Field(None, ge=0)
+    held_out: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the lines of ``train``, chosen by a hash, that is the split ``test`` of an entry without a test file."""
+    column: int | None = Field(default=None, ge=0)
     """Column of a tab-separated file, from 0; None: the whole line is the text."""
 
     @property
@@ -101,7 +101,7 @@ class HubReader(Frozen):
     """Entity types whose tags become O (``bio``)."""
     orphan_inside: ORPHANS = "begin"
     """What an orphan I- tag becomes (``bio``)."""
-    held_out: float = Field(0.1, ge=0, lt=1)
+    held_out: float = Field(default=0.1, ge=0, lt=1)
     """As for plain text (``text``)."""
 
 

@@ -22,7 +22,7 @@ from xltransfer.config.manifests import (
     validate_document,
 )
 from xltransfer.config.study import DeclaredLanguage, Selection, Study
-from xltransfer.config.yaml_lines import Loc, read_document
+from xltransfer.config.yaml_lines import Loc, by_line, read_document
 from xltransfer.errors import ConfigError, near_match
 from xltransfer.languages import Language, LanguageTable
 
@@ -132,7 +132,7 @@ def resolve(
     found = _Lookup(study, folder.resolve(), root.resolve(), place or _dotted)
     resolved = found.resolve()
     if found.problems:
-        raise ConfigError(list(dict.fromkeys(found.problems)))
+        raise ConfigError(by_line(found.problems))
     return resolved
 
 
@@ -145,6 +145,7 @@ class _Lookup:
         self.data_root = data_root
         self.place = place
         self.problems: list[str] = []
+        self.missing: set[str] = set()
         self.table = language_table()
         self.datasets: dict[str, DatasetManifest] = dict(load_datasets())
 
@@ -265,7 +266,9 @@ class _Lookup:
         entries = self._chosen(selection, manifest, split, *loc)
         refs = [self._ref(manifest, entry) for entry in entries]
         for problem in _missing_files(refs, self.data_root):
-            self.note(problem, *loc)
+            if problem not in self.missing:
+                self.missing.add(problem)
+                self.note(problem, *loc)
         return refs
 
     def _chosen(self, selection: Selection, manifest: DatasetManifest, split: str, *loc: str | int) -> list[Entry]:
@@ -376,7 +379,8 @@ def _missing_files(refs: Iterable[EntryRef], data_root: Path) -> list[str]:
         if isinstance(ref.reader, HubReader):
             continue
         if not ref.root.is_dir():
-            problems[f"dataset {ref.dataset!r}: no folder {ref.root}; is the data root {data_root} right?"] = None
+            text = f"dataset {ref.dataset!r}: no folder {ref.root}; is the data root {data_root} right?"
+            problems[text] = None
             continue
         for split, name in ref.files.items():
             if not (ref.root / name).is_file():

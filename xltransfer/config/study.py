@@ -5,7 +5,7 @@ study is what the file says; ``xltransfer.config.resolve`` looks its names up an
 between fields are refused here, at construction.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Annotated, Any, Literal, Self
 
@@ -13,7 +13,7 @@ from pydantic import Discriminator, Field, Tag, ValidationInfo, model_validator
 
 from xltransfer.config.base import Frozen
 from xltransfer.config.manifests import DatasetManifest
-from xltransfer.config.task import NAME, AdapterTraining, Selection, TaskSpec, refuse, repeated
+from xltransfer.config.task import NAME, AdapterTraining, Selection, TaskSpec, list_problems, refuse, repeated
 
 __all__ = [
     "AdapterTraining",
@@ -98,24 +98,24 @@ class Transfer(Frozen):
     """Text entries; each is one transfer corpus."""
     tokens: Literal["equal", "all"] | Annotated[int, Field(ge=1)] = "equal"
     """Subword tokens taken of each corpus: as many as the smallest has, all, or a number."""
-    replicates: int = Field(10, ge=1)
+    replicates: int = Field(default=10, ge=1)
     """Nudged models per corpus and number of steps."""
 
 
 class Nudge(Frozen):
     """Fine-tuning of all base weights by masked-LM for a few steps (AdamW, no warm-up)."""
 
-    batch_size: int = Field(8, ge=1)
+    batch_size: int = Field(default=8, ge=1)
     """Blocks per optimizer step."""
-    block: int = Field(512, ge=8, le=512)
+    block: int = Field(default=512, ge=8, le=512)
     """Subword positions per block."""
-    learning_rate: float = Field(5e-5, gt=0)
+    learning_rate: float = Field(default=5e-5, gt=0, allow_inf_nan=False)
     """Rate of the first step."""
     schedule: Literal["linear", "constant"] = "linear"
     """``linear``: step s of k uses the rate times 1 - s/k; ``constant``: prefixes of one path serve several k."""
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Decoupled weight decay per step, times the rate."""
-    mask_share: float = Field(0.15, gt=0, lt=1)
+    mask_share: float = Field(default=0.15, gt=0, lt=1)
     """Share of positions chosen for prediction (80 % masked, 10 % random, 10 % kept)."""
     pooler: Literal["keep", "reinitialise"] = "keep"
     """``reinitialise`` reproduces the published code's lost pooler."""
@@ -135,7 +135,7 @@ class CellSpec(Frozen):
 
     @model_validator(mode="after")
     def _not_empty_nor_double(self, info: ValidationInfo) -> Self:
-        refuse(_list_problems(self, ("tasks", "languages")), info)
+        refuse(list_problems(self, ("tasks", "languages")), info)
         return self
 
 
@@ -147,7 +147,7 @@ class ZeroSteps(Frozen):
 
     @model_validator(mode="after")
     def _not_empty_nor_double(self, info: ValidationInfo) -> Self:
-        refuse(_list_problems(self, ("languages",)), info)
+        refuse(list_problems(self, ("languages",)), info)
         return self
 
 
@@ -161,7 +161,7 @@ class ShuffledText(Frozen):
 
     @model_validator(mode="after")
     def _not_empty_nor_double(self, info: ValidationInfo) -> Self:
-        refuse(_list_problems(self, ("steps", "languages")), info)
+        refuse(list_problems(self, ("steps", "languages")), info)
         return self
 
 
@@ -175,7 +175,7 @@ class RandomSign(Frozen):
 
     @model_validator(mode="after")
     def _not_empty_nor_double(self, info: ValidationInfo) -> Self:
-        refuse(_list_problems(self, ("steps", "languages")), info)
+        refuse(list_problems(self, ("steps", "languages")), info)
         return self
 
 
@@ -206,9 +206,9 @@ class EngineSettings(Frozen):
     """Rule by which stacked adapters see the residual."""
     rules: Literal["corrected", "adapterhub"] = "corrected"
     """``adapterhub`` reproduces the reference library's known deviations."""
-    token_budget: int = Field(2048, ge=8)
+    token_budget: int = Field(default=2048, ge=8)
     """Subword positions per scoring batch, padding included."""
-    threads: int = Field(1, ge=1)
+    threads: int = Field(default=1, ge=1)
     """CPU threads per worker; other numbers give other bytes."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """``auto``: CUDA where there is one."""
@@ -231,7 +231,7 @@ class Study(Frozen):
     """Name in results."""
     protocol: Literal["transfer"] = "transfer"
     """What weights and compositions are made."""
-    seed: int = Field(20240607, ge=0, lt=2**63)
+    seed: int = Field(default=20240607, ge=0, lt=2**63)
     """Root of every random stream."""
     data_root: str = "."
     """Folder of the data, absolute or relative to the study file."""
@@ -297,15 +297,6 @@ class Study(Frozen):
             for steps in control.steps
             if steps not in known
         ]
-
-
-def _list_problems(model: Frozen, keys: Sequence[str]) -> list[str]:
-    """Return which of the lists named ``keys`` are empty or repeat something."""
-    problems = [f"{key} is an empty list; leave the key out for all" for key in keys if getattr(model, key) == ()]
-    for key in keys:
-        if twice := repeated(getattr(model, key) or ()):
-            problems.append(f"{key} lists twice: {twice}")
-    return problems
 
 
 def _meet(a: tuple[str, ...] | None, b: tuple[str, ...] | None) -> bool:

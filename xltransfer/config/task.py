@@ -47,6 +47,19 @@ def repeated(values: Sequence[object]) -> str:
     return ", ".join(str(value) for value, n in Counter(values).items() if n > 1)
 
 
+def list_problems(model: Frozen, keys: Sequence[str]) -> list[str]:
+    """Return which of the lists named ``keys`` are empty or repeat something."""
+    problems = [
+        f"{key} is an empty list, which selects nothing; leave the key out for all"
+        for key in keys
+        if getattr(model, key) == ()
+    ]
+    for key in keys:
+        if twice := repeated(getattr(model, key) or ()):
+            problems.append(f"{key} lists twice: {twice}")
+    return problems
+
+
 class Selection(Frozen):
     """Entries of one dataset."""
 
@@ -61,17 +74,12 @@ class Selection(Frozen):
 
     @model_validator(mode="after")
     def _not_empty_nor_double(self, info: ValidationInfo) -> Self:
-        problems = [
-            f"{key} is an empty list, which selects nothing; leave the key out to select all"
-            for key in ("entries", "languages")
-            if getattr(self, key) == ()
-        ]
+        problems = list_problems(self, ("entries", "languages"))
+        if twice := repeated(self.exclude):
+            problems.append(f"exclude lists twice: {twice}")
         if self.entries is not None and (self.languages is not None or self.exclude):
             other = "languages" if self.languages is not None else "exclude"
             problems.append(f"entries and {other} are both given; a list of entries needs no second choice")
-        for key in ("entries", "languages", "exclude"):
-            if twice := repeated(getattr(self, key) or ()):
-                problems.append(f"{key} lists twice: {twice}")
         refuse(problems, info)
         return self
 
@@ -79,15 +87,15 @@ class Selection(Frozen):
 class AdapterTraining(Frozen):
     """Training of the task adapters, base model frozen."""
 
-    seeds: int = Field(1, ge=1)
+    seeds: int = Field(default=1, ge=1)
     """Number of task adapters, each from its own seed."""
-    epochs: int = Field(5, ge=1)
+    epochs: int = Field(default=5, ge=1)
     """Passes over the training sentences."""
-    batch_size: int = Field(36, ge=1)
+    batch_size: int = Field(default=36, ge=1)
     """Sentences per optimizer step."""
-    learning_rate: float = Field(5e-4, gt=0)
+    learning_rate: float = Field(default=5e-4, gt=0, allow_inf_nan=False)
     """Peak rate of AdamW."""
-    reduction: int = Field(16, ge=1)
+    reduction: int = Field(default=16, ge=1)
     """Hidden size of the base divided by the width of the bottleneck."""
     activation: Literal["relu", "gelu", "swish"] = "relu"
     """Nonlinearity in the bottleneck."""
@@ -112,19 +120,19 @@ class TaskSpec(Frozen):
     """Entries whose train split trains the adapter (none for ``mlm``)."""
     targets: tuple[Selection, ...] = Field(min_length=1)
     """Entries whose test split is scored."""
-    max_sentences: int | None = Field(None, ge=1)
+    max_sentences: int | None = Field(default=None, ge=1)
     """Sentences scored per target, the first ones of the file; None: all."""
-    max_train_sentences: int | None = Field(None, ge=1)
+    max_train_sentences: int | None = Field(default=None, ge=1)
     """Training sentences per entry; None: all."""
-    max_length: int = Field(256, ge=8, le=512)
+    max_length: int = Field(default=256, ge=8, le=512)
     """Subword positions per sentence, special tokens included."""
     adapter: AdapterTraining | None = None
     """Training of the task adapters; None only for ``mlm``, which has none."""
-    mask_share: float = Field(0.15, gt=0, lt=1)
+    mask_share: float = Field(default=0.15, gt=0, lt=1)
     """Share of positions that are masked (``mlm``)."""
-    block: int = Field(128, ge=8, le=512)
+    block: int = Field(default=128, ge=8, le=512)
     """Subword positions per block of held-out text (``mlm``)."""
-    max_blocks: int | None = Field(None, ge=1)
+    max_blocks: int | None = Field(default=None, ge=1)
     """Blocks scored per target (``mlm``); None: all."""
 
     @model_validator(mode="before")

@@ -6,6 +6,7 @@ Duplicate keys are refused with both lines. What the data must look like is not 
 models; :meth:`Document.complaints` turns their errors into sentences with a place.
 """
 
+import re
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from xltransfer.errors import ConfigError, near_match
 
 Loc = tuple[str | int, ...]
 """A path into nested data: mapping keys and sequence positions."""
+
+PLACE = re.compile(r"(?P<file>.*?):(?P<line>\d+): ")
 
 NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
@@ -52,8 +55,7 @@ class Document:
     def complaints(self, error: ValidationError, model: type[BaseModel]) -> list[str]:
         """Return one sentence per error of validating this data as ``model``, in the order of the file's lines."""
         found = [(self.place(item["loc"]), _sentence(item, self._named(item["loc"]), model)) for item in error.errors()]
-        found.sort(key=lambda pair: int(pair[0].rpartition(":")[2]))
-        return list(dict.fromkeys(f"{place}: {text}" for place, text in found))
+        return by_line(f"{place}: {text}" for place, text in found)
 
     def _named(self, loc: Loc) -> str:
         """Return ``tasks[0].adapter.epochs``, without the tags that pydantic puts between."""
@@ -65,6 +67,15 @@ class Document:
             if known or (i == len(loc) - 1 and f"{part}".isidentifier()):
                 text += f"[{part}]" if isinstance(part, int) else f".{part}"
         return text.removeprefix(".")
+
+
+def by_line(problems: Iterable[str]) -> list[str]:
+    """Return problems that begin with ``file:line:`` without repetitions, the files in order of appearance, by line."""
+    distinct = list(dict.fromkeys(problems))
+    placed = [PLACE.match(problem) for problem in distinct]
+    files = list(dict.fromkeys(match["file"] if match else "" for match in placed))
+    keys = [(files.index(match["file"] if match else ""), int(match["line"]) if match else 0) for match in placed]
+    return [distinct[i] for i in sorted(range(len(distinct)), key=keys.__getitem__)]
 
 
 def read_document(path: Path, shown: str | None = None) -> Document:
@@ -89,7 +100,10 @@ def parse_document(text: str, shown: str) -> Document:
         raise ConfigError(f"{shown}:{line}: not YAML: {err.problem or err.context}") from err
     lines: dict[Loc, int] = {}
     problems: list[str] = []
-    data = _walk(node, (), shown, lines, problems) if node is not None else None
+    try:
+        data = _walk(node, (), shown, lines, problems) if node is not None else None
+    except RecursionError as err:
+        raise ConfigError(f"{shown}:1: an alias (*name) stands inside what it names") from err
     if not isinstance(data, dict):
         problems.append(f"{shown}:1: expected a mapping of keys to values")
     if problems:
@@ -105,7 +119,8 @@ def _walk(node: yaml.Node, loc: Loc, shown: str, lines: dict[Loc, int], problems
     if isinstance(node, yaml.SequenceNode):
         return [_walk(item, (*loc, i), shown, lines, problems) for i, item in enumerate(node.value)]
     text: str = node.value
-    return None if node.style is None and text in NULLS else text
+    plain = isinstance(node, yaml.ScalarNode) and node.style is None
+    return None if plain and text in NULLS else text
 
 
 def _walk_mapping(

@@ -1,7 +1,8 @@
-"""Reader of word-per-line entity files: MasakhaNER (``word TAG``), UNER (five columns, comments), WikiAnn (``xx:word``).
+"""Reader of entity files with a word a line: MasakhaNER (``word TAG``), UNER (five columns), WikiAnn (``xx:word``).
 
-One word a line, a blank line between sentences. Tags become strict IOB2, see :mod:`xltransfer.data.entities`. ``# sent_id`` and ``# newdoc`` are read as in CoNLL-U, so
-that UNER shows which sentences it shares with the treebank it annotates.
+A blank line stands between sentences. Tags become strict IOB2, see :mod:`xltransfer.data.entities`. ``# sent_id`` and
+``# newdoc`` are read as in CoNLL-U, so that UNER shows which sentences it shares with the treebank that it annotates.
+CoNLL-2003's ``-DOCSTART-`` opens a document.
 """
 
 import re

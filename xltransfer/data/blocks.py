@@ -1,6 +1,6 @@
 """Transfer text as blocks of equal length, and corpora cut to equal numbers of blocks.
 
-As the published script does it (faisal2024 §2, ``run_mlm.py`` with ``group_texts``): every line gets its special tokens,
+As the published script does it (faisal2024 §2, ``group_texts`` of ``run_mlm.py``): every line gets its special tokens,
 all lines are concatenated, the stream is cut, the incomplete last block is dropped. Masking is not done here.
 """
 
@@ -58,8 +58,8 @@ def blocks(lines: Sequence[str], tokenizer: Any, block: int, name: str = "the te
     n_blocks = stream.size // block
     if n_blocks == 0:
         raise DataError(
-            f"{name}: {stream.size} tokens in {len(lines)} lines are shorter than one block of {block}; add text or set a "
-            "smaller block"
+            f"{name}: {stream.size} tokens in {len(lines)} lines are shorter than one block of {block}; add text or "
+            "set a smaller block"
         )
     return stream[: n_blocks * block].reshape(n_blocks, block)
 
@@ -72,8 +72,8 @@ def blocks_used(available: Mapping[str, int], tokens: Tokens, block: int) -> dic
     available
         Blocks that each corpus has.
     tokens
-        ``equal``: as many as the smallest corpus has. ``all``: each its own number. An integer: that many tokens, rounded
-        down to whole blocks; a shorter corpus gives what it has (the audit marks it).
+        ``equal``: as many as the smallest corpus has. ``all``: each its own number. An integer: that many tokens,
+        rounded down to whole blocks; a shorter corpus gives what it has (the audit marks it).
     block
         Tokens a block.
 

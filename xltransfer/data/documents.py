@@ -2,8 +2,8 @@
 
 A ``# newdoc`` comment opens a document that lasts until the next one, provided that the file is in document order. A
 file that was subsampled and shuffled keeps the comments but not the order, and there a mark says nothing about the
-sentences behind it. Membership is never guessed from the spelling of sentence ids; the ids are only used to *refute* the
-order. Numbers that fall within a document, or a first sentence that bears the document's name (``news-0071-0001``)
+sentences behind it. Membership is never guessed from the spelling of sentence ids; the ids are only used to *refute*
+the order. Numbers that fall within a document, or a first sentence that bears the document's name (``news-0071-0001``)
 before others that do not, show that the file was shuffled, and then every sentence is its own cluster, unless every
 sentence carries a mark of its own.
 """

@@ -1,4 +1,4 @@
-"""Reader of datasets in the Hugging Face hub's layout: by hub id through ``datasets``, or from a local folder of parquet.
+"""Reader of datasets in the Hugging Face hub's layout: by hub id through ``datasets``, or a local folder of parquet.
 
 Rows become the same :class:`~xltransfer.data.sentence.Sentence` as those of files, with the same checks. Tags may be
 names or class numbers; the names of class numbers come from the dataset's own features, never from a guessed order.
@@ -54,8 +54,8 @@ class HubSplit:
         except (OSError, ValueError) as err:  # every error of datasets on a name, split or missing file is one of these
             first = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
             raise DataError(
-                f"{self}: cannot be loaded ({first}); check hub_id, config, split and revision, and whether the hub can be "
-                "reached"
+                f"{self}: cannot be loaded ({first}); check hub_id, config, split and revision, and whether the hub "
+                "can be reached"
             ) from err
 
 
@@ -107,7 +107,8 @@ def read_hub_bio(
     Raises
     ------
     DataError
-        For a missing column, lists of unequal length, class numbers without names or a tag that is not IOB, with the row.
+        For a missing column, lists of unequal length, class numbers without names or a tag that is not IOB, with its
+        row.
     """
     rows = source.load()
     tags_of = _names(source, rows, tags_column)

@@ -1,6 +1,6 @@
 """Lines of a UTF-8 text file with their places, and paragraphs (runs of lines between blank ones).
 
-Only line feeds (and carriage return + line feed) end a line: real corpora hold U+2028, U+0085 and the like inside a token.
+Only line feeds (and carriage return + line feed) end a line: real corpora hold U+2028, U+0085 and the like in tokens.
 """
 
 from collections.abc import Iterator

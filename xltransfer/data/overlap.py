@@ -22,7 +22,14 @@ N_GRAM = 8
 CONTAINED_ABOVE = 0.5
 """Share of a sentence's 8-grams that must be exceeded."""
 
-_UNSPACED = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x9FFF), (0x20000, 0x2FFFF))
+_UNSPACED = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x3040, 0x30FF),
+    (0x3400, 0x9FFF),
+    (0x20000, 0x2FFFF),
+)
 """Thai and Lao, Burmese, Khmer, kana, and Han ideographs."""
 
 
@@ -38,11 +45,14 @@ class Fingerprint:
         uint64 [gram]: hashes of the 8-grams of all sentences in order, each once per sentence.
     owner
         int64 [gram]: the sentence of each 8-gram.
+    n_words
+        Words of all sentences, as 8-grams count them.
     """
 
     exact: NDArray[np.int64]
     grams: NDArray[np.uint64]
     owner: NDArray[np.int64]
+    n_words: int
 
     def __len__(self) -> int:
         return len(self.exact)
@@ -88,7 +98,7 @@ class Fingerprinter:
             words.extend([vocabulary.setdefault(word, len(vocabulary)) for word in sentence.translate(table).split()])
             lengths.append(len(words) - before)
         grams, owner = _grams(np.asarray(words, dtype=np.uint64), np.asarray(lengths, dtype=np.int64))
-        return Fingerprint(np.asarray(exact, dtype=np.int64), grams, owner)
+        return Fingerprint(np.asarray(exact, dtype=np.int64), grams, owner, len(words))
 
 
 def overlap(test: Fingerprint, other: Fingerprint) -> Overlap:
@@ -162,7 +172,7 @@ def _mix(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 @cache
 def _word_table() -> dict[int, str]:
-    """What parts words: punctuation and symbols become spaces, characters of unspaced scripts get spaces around them."""
+    """What parts words: punctuation and symbols become spaces, letters of unspaced scripts get spaces around them."""
     apart = {code: " " for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] in "PS"}
     for first, last in _UNSPACED:
         letters = (code for code in range(first, last + 1) if unicodedata.category(chr(code))[0] == "L")

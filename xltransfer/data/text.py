@@ -34,7 +34,9 @@ def read_text_lines(path: Path, column: int | None = None) -> list[str]:
         if column is not None and line.strip():
             fields = line.split("\t")
             if column >= len(fields):
-                raise DataError(f"{path}:{number}: {len(fields)} tab-separated columns, column {column} (from 0) was asked for")
+                raise DataError(
+                    f"{path}:{number}: {len(fields)} tab-separated columns, column {column} (from 0) was asked for"
+                )
             line = fields[column]
         normal = " ".join(line.split())
         if normal:

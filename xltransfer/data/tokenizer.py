@@ -6,6 +6,7 @@ flat (one for the ids of all sentences), because a batch planner and a GPU want 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from logging import ERROR
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,21 +70,20 @@ def load_tokenizer(folder_or_hub_id: str) -> Any:
     from transformers.utils import logging
 
     verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
+    logging.set_verbosity(ERROR)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder_or_hub_id)
     except (OSError, ValueError, KeyError) as err:
         first = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
         raise ModelError(
-            f"no tokenizer at {folder_or_hub_id!r} ({first}); give a folder with tokenizer.json, or a hub id that is in the "
-            "local cache or can be downloaded"
+            f"no tokenizer at {folder_or_hub_id!r} ({first}); give a folder with tokenizer.json, or a hub id that is "
+            "in the local cache or can be downloaded"
         ) from err
     finally:
         logging.set_verbosity(verbosity)
     if not getattr(tokenizer, "is_fast", False):
-        raise ModelError(
-            f"the tokenizer at {folder_or_hub_id!r} is {type(tokenizer).__name__}, not a fast one; save it with a tokenizer.json"
-        )
+        kind = type(tokenizer).__name__
+        raise ModelError(f"the tokenizer at {folder_or_hub_id!r} is {kind}, not a fast one; save a tokenizer.json")
     _put_space_before_words(tokenizer.backend_tokenizer)
     return tokenizer
 
@@ -92,8 +92,9 @@ def _put_space_before_words(backend: Any) -> None:
     """Set ``add_prefix_space`` on a byte-level pre-tokenizer, alone or inside a sequence."""
     from tokenizers.pre_tokenizers import ByteLevel, Sequence
 
-    step = backend.pre_tokenizer
-    for part in step if isinstance(step, Sequence) else (step,):
+    step: Any = backend.pre_tokenizer
+    several = isinstance(step, Sequence)
+    for part in [step[i] for i in range(len(step))] if several else [step]:
         if isinstance(part, ByteLevel) and not part.add_prefix_space:
             part.add_prefix_space = True
 
@@ -112,8 +113,8 @@ def special_ids(tokenizer: Any) -> SpecialIds:
     if start is None or end is None or pad is None:
         missing = [name for name, value in (("start", start), ("end", end), ("pad", pad)) if value is None]
         raise ModelError(
-            f"the tokenizer {tokenizer.name_or_path!r} has no {' and no '.join(missing)} token; use an encoder's tokenizer "
-            "(cls/sep or bos/eos, and pad)"
+            f"the tokenizer {tokenizer.name_or_path!r} has no {' and no '.join(missing)} token; use an encoder's "
+            "tokenizer (cls/sep or bos/eos, and pad)"
         )
     return SpecialIds(start, end, pad, tokenizer.mask_token_id, tokenizer.unk_token_id)
 
@@ -167,8 +168,8 @@ def _with_unknown_for_blank(
         unknown = tokenizer.unk_token_id
         if unknown is None:
             raise ModelError(
-                f"{blank.size} words yield no subword and the tokenizer {tokenizer.name_or_path!r} has no unknown token; "
-                "add one to its special tokens"
+                f"{blank.size} words yield no subword and the tokenizer {tokenizer.name_or_path!r} has no unknown "
+                "token; add one to its special tokens"
             )
         before = (np.cumsum(lengths, dtype=np.int64) - lengths)[blank]
         ids = np.insert(ids, before, unknown).astype(np.int32)

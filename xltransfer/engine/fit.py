@@ -1,6 +1,7 @@
 """The one training loop. What is trained, on what and how it is scored arrive as arguments."""
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, TypeVar
 
 import torch
@@ -20,7 +21,7 @@ def rate(step: int, steps: int, peak: float, decay: Decay, warmup: int = 0) -> f
     return level * min(1.0, (step + 1) / warmup) if warmup else level
 
 
-def fit(
+def descend(
     parameters: Sequence[nn.Parameter],
     batches: Iterable[Batch],
     loss: Callable[[Batch], tuple[Tensor, int]],
@@ -31,9 +32,8 @@ def fit(
     warmup: int = 0,
     weight_decay: float = 0.0,
     clip: float | None = None,
-    on_step: Callable[[int, float], None] | None = None,
-) -> list[float]:
-    """Take exactly ``steps`` AdamW steps, one batch each.
+) -> Iterator[Tensor]:
+    """Take exactly ``steps`` AdamW steps, one batch each, and stop after each of them.
 
     Parameters
     ----------
@@ -47,21 +47,18 @@ def fit(
         See `rate`; ``warmup`` in steps.
     clip
         Largest norm of the whole gradient, or None.
-    on_step
-        Called with the step's number (from 1) and its mean loss. Asking for it costs a device synchronisation a step.
 
-    Returns
-    -------
-    list of float
-        Mean loss of each step, in nats.
+    Yields
+    ------
+    Tensor
+        Mean loss of the step, in nats, still on the device. Whoever stops here may score the model and go on.
 
     Raises
     ------
     ValueError
-        When ``batches`` runs out before ``steps``, or a loss is not finite.
+        When ``batches`` runs out before ``steps``.
     """
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay, fused=True)
-    losses: list[Tensor] = []
     source = iter(batches)
     for step in range(steps):
         batch = next(source, None)
@@ -75,11 +72,42 @@ def fit(
         if clip is not None:
             nn.utils.clip_grad_norm_(parameters, clip)
         optimizer.step()
-        losses.append(mean.detach())
-        if on_step is not None:
-            on_step(step + 1, float(mean))
+        yield mean.detach()
     optimizer.zero_grad(set_to_none=True)
+
+
+def fit(steps: Iterator[Tensor], on_step: Callable[[int, float], None] | None = None) -> list[float]:
+    """Walk through all steps of `descend`.
+
+    Parameters
+    ----------
+    steps
+        What `descend` returns.
+    on_step
+        Called with the step's number (from 1) and its mean loss; asking costs a device synchronisation a step.
+
+    Returns
+    -------
+    list of float
+        Mean loss of each step, in nats.
+
+    Raises
+    ------
+    ValueError
+        When a loss is not finite.
+    """
+    losses: list[Tensor] = []
+    for number, mean in enumerate(steps, start=1):
+        losses.append(mean)
+        if on_step is not None:
+            on_step(number, float(mean))
+    return finite(losses)
+
+
+def finite(losses: Sequence[Tensor]) -> list[float]:
+    """Return the losses as numbers; raises ``ValueError`` naming the first step whose loss is not finite."""
     values = [float(value) for value in losses]
-    if not all(value == value and abs(value) != float("inf") for value in values):
-        raise ValueError(f"the loss is not finite in one of {steps} steps; lower learning_rate ({learning_rate})")
+    bad = next((step for step, value in enumerate(values, start=1) if not math.isfinite(value)), None)
+    if bad is not None:
+        raise ValueError(f"the loss of step {bad} of {len(values)} is not finite; lower the learning rate")
     return values

@@ -1,7 +1,8 @@
 """k steps of masked-LM fine-tuning of all base weights, undone bit for bit on leaving: faisal2024 section 2, step 2.
 
-    with nudge(model, blocks, vocabulary, settings, seed) as losses:
-        ...score the nudged model...
+    with nudge(model, blocks, vocabulary, settings, seeds) as path:
+        for steps in path.stop_at(10):
+            ...score the nudged model...
 
 The clone that restores the weights is made on entering, k = 0 included, so that the control ``zero_steps`` goes through
 the whole path. Restored are the weights (pooler and tied embeddings included, pointers and ties kept),
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xltransfer.engine.backbone import MASKED_LM, Backbone
-from xltransfer.engine.fit import Decay, fit
+from xltransfer.engine.fit import Decay, descend, finite
 from xltransfer.engine.masking import Masked, Vocabulary, mask_tokens
 from xltransfer.errors import ConfigError, ModelError
 
@@ -32,7 +33,7 @@ class NudgeSettings:
     Attributes
     ----------
     steps
-        Optimizer steps k; 0 is the control.
+        Optimizer steps k of the whole path; 0 is the control.
     batch_size
         Blocks a step.
     learning_rate, decay, weight_decay
@@ -80,6 +81,70 @@ def draw_blocks(available: int, steps: int, batch_size: int, seed: int) -> NDArr
     return drawn[:needed].reshape(steps, batch_size)
 
 
+class Path:
+    """The way that the base weights take; only `nudge` makes one."""
+
+    def __init__(
+        self,
+        model: Backbone,
+        blocks: NDArray[np.integer],
+        vocabulary: Vocabulary,
+        settings: NudgeSettings,
+        seeds: NudgeSeeds,
+        before: list[Tensor],
+    ) -> None:
+        self.losses: list[float] = []
+        self._model, self._settings, self._seeds, self._before = model, settings, seeds, before
+        self._weights = list(model.base_parameters().values())
+        masks = np.random.default_rng(seeds.masks)
+        drawn = draw_blocks(len(blocks), settings.steps, settings.batch_size, seeds.blocks)
+        self._steps = descend(
+            # The pooler has no part in masked-LM; AdamW skips parameters without a gradient.
+            self._weights,
+            (mask_tokens(blocks[rows], vocabulary, settings.mask_share, masks) for rows in drawn),
+            lambda batch: masked_lm_loss(model, batch),
+            steps=settings.steps,
+            learning_rate=settings.learning_rate,
+            decay=settings.decay,
+            weight_decay=settings.weight_decay,
+        )
+
+    def stop_at(self, *stops: int) -> Iterator[int]:
+        """Take all steps and yield at each of ``stops`` (0 is before the first) with the model ready to be scored.
+
+        With ``decay: linear`` only the last step is a stop of the method; earlier ones are another schedule's.
+        """
+        wanted = set(stops)
+        if 0 in wanted:
+            yield from self._arrive(0)
+        torch.manual_seed(self._seeds.dropout)
+        losses = []
+        self._set_out()
+        for number, loss in enumerate(self._steps, start=1):
+            losses.append(loss)
+            if number in wanted:
+                yield from self._arrive(number)
+                self._set_out()
+        self._model.eval()
+        self.losses = finite(losses)
+
+    def _set_out(self) -> None:
+        for weight in self._weights:
+            weight.requires_grad_(True)
+        self._model.train(self._settings.dropout)
+
+    def _arrive(self, number: int) -> Iterator[int]:
+        self._model.eval()
+        if self._settings.sign == "real":
+            yield number
+            return
+        real = [weight.detach().clone() for weight in self._weights]
+        _randomise_signs(self._weights, self._before, self._seeds.signs)
+        yield number
+        with torch.no_grad():
+            torch._foreach_copy_(self._weights, real)
+
+
 @contextmanager
 def nudge(
     model: Backbone,
@@ -87,10 +152,8 @@ def nudge(
     vocabulary: Vocabulary,
     settings: NudgeSettings,
     seeds: NudgeSeeds,
-) -> Iterator[list[float]]:
-    """Fine-tune the base weights on ``blocks`` [block, token] for ``settings.steps``; restore them on leaving.
-
-    Yields the mean masked-LM loss of each step, in nats.
+) -> Iterator[Path]:
+    """Make a path of masked-LM fine-tuning on ``blocks`` [block, token]; restore the base weights on leaving.
 
     Raises
     ------
@@ -103,19 +166,15 @@ def nudge(
         raise ModelError("the base model's folder holds no masked-LM head, so it cannot be nudged; save it with one")
     if len(blocks) == 0:
         raise ConfigError("blocks is empty; a nudge needs at least one block of text")
-    weights = list(model.base_parameters().values())
-    with _restored(model, weights) as before:
-        losses = _train(model, weights, blocks, vocabulary, settings, seeds)
-        if settings.sign == "random":
-            _randomise_signs(weights, before, seeds.signs)
+    with _restored(model) as before:
         if settings.pooler == "reinitialise":
             _reinitialise_pooler(model, seeds.pooler)
-        model.eval()
-        yield losses
+        yield Path(model, blocks, vocabulary, settings, seeds, before)
 
 
 @contextmanager
-def _restored(model: Backbone, weights: list[nn.Parameter]) -> Iterator[list[Tensor]]:
+def _restored(model: Backbone) -> Iterator[list[Tensor]]:
+    weights = list(model.base_parameters().values())
     before = [weight.detach().clone() for weight in weights]
     wanted = [weight.requires_grad for weight in weights]
     modes = {module: module.training for module in model.modules()}
@@ -131,34 +190,6 @@ def _restored(model: Backbone, weights: list[nn.Parameter]) -> Iterator[list[Ten
                 weight.grad = None
             for module, mode in modes.items():
                 module.training = mode
-
-
-def _train(
-    model: Backbone,
-    weights: list[nn.Parameter],
-    blocks: NDArray[np.integer],
-    vocabulary: Vocabulary,
-    settings: NudgeSettings,
-    seeds: NudgeSeeds,
-) -> list[float]:
-    if settings.steps == 0:
-        return []
-    for weight in weights:
-        weight.requires_grad_(True)
-    model.train(settings.dropout)
-    torch.manual_seed(seeds.dropout)
-    masks = np.random.default_rng(seeds.masks)
-    drawn = draw_blocks(len(blocks), settings.steps, settings.batch_size, seeds.blocks)
-    return fit(
-        # The pooler has no part in masked-LM; AdamW skips parameters without a gradient.
-        weights,
-        (mask_tokens(blocks[rows], vocabulary, settings.mask_share, masks) for rows in drawn),
-        lambda batch: masked_lm_loss(model, batch),
-        steps=settings.steps,
-        learning_rate=settings.learning_rate,
-        decay=settings.decay,
-        weight_decay=settings.weight_decay,
-    )
 
 
 def masked_lm_loss(model: Backbone, batch: Masked) -> tuple[Tensor, int]:

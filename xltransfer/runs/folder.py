@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +80,8 @@ def claim(folder: Path | str, header: Header, mixed: bool = False) -> tuple[str,
         differing = _check(folder, there, header, mixed)
         if there.study == header.study and header.files.items() <= there.files.items():
             return differing
-        # Another run may replace the header at the same moment; the loop ends once ours is in it.
+        # Another run may replace the header at the same moment: look again. What is lost all the same comes back with
+        # the next claim of its run.
         merged = Header(header.study, there.settings, there.environment, {**there.files, **header.files})
         atomic.place_bytes(path, _encode(merged))
         if header.files.items() <= read_header(folder).files.items():
@@ -143,7 +145,7 @@ def _check(folder: Path, there: Header, here: Header, mixed: bool) -> tuple[str,
 def _create(path: Path, header: Header) -> bool:
     """Create ``run.json`` whole; return False if another run was first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    mine = path.with_name(f"{path.name}.{os.getpid()}.mine")
+    mine = path.with_name(f".{path.name}-{uuid.uuid4().hex}.mine")
     atomic.place_bytes(mine, _encode(header))
     try:
         os.link(mine, path)  # fails if the file exists, on NFS too, and the file appears with its whole content

@@ -72,6 +72,8 @@ def _check_files(out: Path, folders: Sequence[Path]) -> dict[str, Path]:
     for kind in KINDS:
         for folder in folders:
             for path in Store(folder).placed(kind):
+                if kind == "items" and not Store(folder).measurements_path(path.stem).exists():
+                    continue  # counts of a unit that is not present
                 name = f"{kind}/{path.name}"
                 there = out / name if (out / name).exists() else wanted.get(name)
                 if there is None:

@@ -4,7 +4,7 @@
 """
 
 from xltransfer.data.world.spec import Counts, Rate, WorldSpec
-from xltransfer.data.world.world import World, WorldLanguage, make_world
+from xltransfer.data.world.world import World, make_world
 from xltransfer.data.world.write import write_world
 
-__all__ = ["Counts", "Rate", "World", "WorldLanguage", "WorldSpec", "make_world", "write_world"]
+__all__ = ["Counts", "Rate", "World", "WorldSpec", "make_world", "write_world"]

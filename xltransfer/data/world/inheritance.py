@@ -57,7 +57,8 @@ def descend(spec: WorldSpec, lexicon: Lexicon) -> tuple[dict[str, Branch], dict[
 
 def chance(rate: Rate, branch: Branch) -> float:
     """Return the probability that one unit of an axis changes on a branch: 1 - (1 - rate)^length."""
-    return 1.0 - (1.0 - rate.on(branch.name, branch.family, founding=not branch.parent)) ** branch.length
+    stays = 1.0 - rate.on(branch.name, branch.family, founding=not branch.parent)
+    return 1.0 - float(stays**branch.length)
 
 
 def _ancestor(spec: WorldSpec, lexicon: Lexicon) -> Heritage:

@@ -1,7 +1,7 @@
 """Meanings: abstract trees without order or forms, which every language of a world realises.
 
-A meaning is a value; ``dataclasses.replace`` makes another one from it (a negated clause, a more general noun), which is
-how tasks over pairs of sentences can be built on the same grammar.
+A meaning is a value; ``dataclasses.replace`` makes another one from it (a negated clause, a more general noun), which
+is how tasks over pairs of sentences can be built on the same grammar.
 """
 
 from collections.abc import Iterator

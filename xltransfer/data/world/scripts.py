@@ -1,4 +1,4 @@
-"""The two scripts: one letter for one phoneme, no letter shared, no letter that Unicode normalisation would take apart."""
+"""The two scripts: one letter for one phoneme, none in both, none that Unicode normalisation would take apart."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from xltransfer.data.world.phonology import PAD, PHONEMES, Forms
 
 @dataclass(frozen=True)
 class Script:
-    """A script: its name as in languages.csv, and its letters in the order of ``phonology.PHONEMES``."""
+    """A script: its ISO 15924 code, and its letters in the order of ``phonology.PHONEMES``."""
 
-    name: str
+    code: str
     letters: str
 
     def spell(self, form: Forms) -> str:
@@ -17,4 +17,4 @@ class Script:
         return "".join([self.letters[number] for number in form.tolist() if number != PAD])
 
 
-SCRIPTS = (Script("Latin", PHONEMES), Script("Cyrillic", "пбтдкгфвзсшхчмнлржюцаеиоуы"))
+SCRIPTS = (Script("Latn", PHONEMES), Script("Cyrl", "пбтдкгфвзсшхчмнлржюцаеиоуы"))

@@ -16,7 +16,6 @@ from xltransfer.data.world.phonology import CONSONANTS, NUMBER, PAD, Forms
 from xltransfer.randomness import stream
 
 FRONT = "eiy"
-CONTEXTS = ("", "V_V", "_front", "#_", "_#")
 
 
 @dataclass(frozen=True)
@@ -40,19 +39,18 @@ class SoundChange:
         return f"{self.pairs}/{self.context}"
 
 
-CATALOGUE = tuple(
-    SoundChange(*change)
-    for change in (
-        # Consonants, whole series first: shifts, lenition and fortition.
-        ("pf kq",), ("bp dt gk",), ("bv gq",), ("pb tc", "V_V"), ("tz dz", "V_V"), ("kg fv", "V_V"), ("sz xz", "V_V"),
-        ("kc gj", "_front"), ("tc ds", "_front"), ("sx zj", "_front"), ("bp vf", "#_"), ("dt zs", "#_"), ("gk qk", "#_"),
-        ("pw fh", "#_"), ("sh", "#_"), ("cs xc",), ("cx zx",), ("xs qx",), ("qh hq",), ("hf",), ("vb wv",), ("wg", "#_"),
-        ("jz", "#_"), ("jx",), ("rl lr",), ("zr sr", "V_V"), ("lw", "_#"), ("mn nm", "_#"), ("nl", "V_V"), ("tk kt", "_#"),
-        # Vowels: chain shifts, fronting and rounding, final raising and lowering.
-        ("ao ou uy",), ("ei ie",), ("ae eo",), ("oa ao",), ("yi iy",), ("uo ou",), ("ya",), ("ye",),
-        ("ei ou", "_#"), ("ae yu", "_#"), ("ie uo", "_#"), ("ai", "#_"), ("eo", "#_"),
-    )
-)  # fmt: skip
+# Pairs by context. Consonants: shifts, lenition, fortition, palatalisation; vowels: chain shifts, raising, lowering.
+_CHANGES = {
+    "": (
+        "pf kq; bp dt gk; bv gq; cs xc; cx zx; xs qx; qh hq; hf; vb wv; jx; rl lr; "
+        "ao ou uy; ei ie; ae eo; oa ao; yi iy; uo ou; ya; ye"
+    ),
+    "V_V": "pb tc; tz dz; kg fv; sz xz; zr sr; nl",
+    "_front": "kc gj; tc ds; sx zj",
+    "#_": "bp vf; dt zs; gk qk; pw fh; sh; wg; jz; ai; eo",
+    "_#": "lw; mn nm; tk kt; ei ou; ae yu; ie uo",
+}
+CATALOGUE = tuple(SoundChange(pairs, context) for context, all_ in _CHANGES.items() for pairs in all_.split("; "))
 
 
 def adopted(seed: int, branch: str, chance: float) -> tuple[SoundChange, ...]:
@@ -86,12 +84,10 @@ def _holds(context: str, forms: Forms) -> NDArray[np.bool_]:
     if context == "":
         return np.ones(forms.shape, dtype=np.bool_)
     edge = np.full((len(forms), 1), PAD, dtype=np.int8)
-    previous = np.hstack([edge, forms[:, :-1]])
-    following = np.hstack([forms[:, 1:], edge])
+    previous: Forms = np.hstack([edge, forms[:, :-1]])
+    following: Forms = np.hstack([forms[:, 1:], edge])
     if context == "V_V":
-        return (previous >= len(CONSONANTS)) & (following >= len(CONSONANTS))
+        return np.logical_and(previous >= len(CONSONANTS), following >= len(CONSONANTS))
     if context == "_front":
         return np.isin(following, [NUMBER[vowel] for vowel in FRONT])
-    if context == "#_":
-        return previous == PAD
-    return following == PAD
+    return np.equal(previous if context == "#_" else following, PAD)

@@ -19,8 +19,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Rate(Frozen):
     """How fast one axis changes along the branches of the family tree.
 
-    A rate r is the probability that one unit of the axis (a catalogued sound change, a lemma, a word-order parameter, the
-    script) changes on a branch of length 1; on a branch of length t it is 1 - (1 - r)^t.
+    A rate r is the probability that one unit of the axis (a catalogued sound change, a lemma, a word-order parameter,
+    the script) changes on a branch of length 1; on a branch of length t it is 1 - (1 - r)^t.
     """
 
     founding: Share = 0.0
@@ -64,20 +64,20 @@ class Rate(Frozen):
 class Counts(Frozen):
     """How much of everything ``write_world`` writes for each language."""
 
-    text: Annotated[int, Field(ge=0)] = 4000
+    text: Annotated[int, Field(ge=1)] = 4000
     """Lines of plain text, one sentence each."""
-    train: Annotated[int, Field(ge=0)] = 300
+    train: Annotated[int, Field(ge=1)] = 300
     """Sentences of the treebank's train part."""
     dev: Annotated[int, Field(ge=0)] = 50
-    """Sentences of the treebank's dev part."""
-    test: Annotated[int, Field(ge=0)] = 100
+    """Sentences of the treebank's dev part; 0 writes none."""
+    test: Annotated[int, Field(ge=1)] = 100
     """Sentences of the treebank's test part."""
-    ner_train: Annotated[int, Field(ge=0)] = 300
+    ner_train: Annotated[int, Field(ge=1)] = 300
     """Sentences of the named-entity train part."""
-    ner_test: Annotated[int, Field(ge=0)] = 100
+    ner_test: Annotated[int, Field(ge=1)] = 100
     """Sentences of the named-entity test part."""
     parallel: Annotated[int, Field(ge=0)] = 200
-    """Sentences that exist in every language."""
+    """Sentences that exist in every language; 0 writes none."""
 
 
 class WorldSpec(Frozen):
@@ -96,9 +96,12 @@ class WorldSpec(Frozen):
     """Lexical replacement: probability per lemma and branch; 1 at the founding: families share no lexicon."""
     order: Rate = Rate(founding=0.4, branch=0.1)
     """Word order: probability per parameter and branch that it flips."""
-    script: Rate = Rate(branch=0.15, at={"Moric": 1.0, "Mora": 0.0, "qba": 0.0, "More": 1.0, "qbf": 0.0})
-    """Script: probability per branch that it changes to the other of the two. In the default world the second family is
-    founded with the second script and its second genus goes back, so that script is never one with family."""
+    script: Rate = Rate(
+        branch=0.15, at={"Tala": 0.0, "qaa": 0.0, "Moric": 1.0, "Mora": 0.0, "qba": 0.0, "More": 1.0, "qbf": 0.0}
+    )
+    """Script: probability per branch that it changes to the other of the two. By default the second family is founded
+    with the second script and its second genus goes back (qaa, qba and qbf keep what their genus has), so that both
+    scripts are used whatever the seed, and script is never one with family."""
     counts: Counts = Counts()
     """How much ``write_world`` writes."""
 
@@ -107,7 +110,7 @@ class WorldSpec(Frozen):
     def _fits_the_codes(cls, value: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
         """Keep the tree within the private codes qaa to qty."""
         if not 1 <= len(value) <= len(STEMS):
-            raise ValueError(f"families has {len(value)} entries; give 1 to {len(STEMS)}, the private codes have no more")
+            raise ValueError(f"families has {len(value)} entries; give 1 to {len(STEMS)}: there are no more codes")
         for genera in value:
             if not 1 <= len(genera) <= GENERA:
                 raise ValueError(f"families has a family with {len(genera)} genera; give 1 to {GENERA} in each")

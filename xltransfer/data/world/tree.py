@@ -68,9 +68,7 @@ def language_code(family: int, genus: int, language: int) -> str:
 def node_names() -> frozenset[str]:
     """Return the names of all nodes that any tree can have."""
     places = [(f, g, n) for f in range(len(STEMS)) for g in range(GENERA) for n in range(LANGUAGES)]
-    return frozenset(
-        name for f, g, n in places for name in (family_name(f), genus_name(f, g), language_code(f, g, n))
-    )
+    return frozenset(name for f, g, n in places for name in (family_name(f), genus_name(f, g), language_code(f, g, n)))
 
 
 def branches(seed: int, families: Sequence[Sequence[int]]) -> Iterator[Branch]:

@@ -21,17 +21,7 @@ from xltransfer.data.world.scripts import SCRIPTS
 from xltransfer.data.world.spec import WorldSpec
 from xltransfer.data.world.tree import Branch
 from xltransfer.errors import ConfigError, near_match
-
-
-@dataclass(frozen=True)
-class WorldLanguage:
-    """A language of a world, with the fields of languages.csv."""
-
-    code: str
-    name: str
-    family: str
-    genus: str
-    script: str
+from xltransfer.languages import Language
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +46,7 @@ class World:
     lexicon: Lexicon
     tree: Mapping[str, Branch]
     heritage: Mapping[str, Heritage]
-    languages: tuple[WorldLanguage, ...]
+    languages: tuple[Language, ...]
     _speakers: dict[str, Speaker] = field(default_factory=dict, repr=False, compare=False)
     _shared: dict[tuple[str, ...], list[Meaning]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -89,9 +79,10 @@ class World:
 
     def utterances(self, code: str, number: int, *names: str) -> list[Utterance]:
         """Return the first ``number`` meanings of a stream that all languages share, in one of them."""
-        if len(self._shared.get(names, ())) < number:
-            self._shared[names] = self.meanings(number, *names)
-        return [self.say(code, meaning) for meaning in self._shared[names][:number]]
+        shared = self._shared.get(names, [])
+        if len(shared) < number:
+            shared = self._shared[names] = self.meanings(number, *names)
+        return [self.say(code, meaning) for meaning in shared[:number]]
 
     def treebank(self, code: str, number: int, split: str) -> list[Sentence]:
         """Return ``number`` trees; a cluster is a document of five sentences. Splits are independent streams."""
@@ -116,7 +107,7 @@ def make_world(spec: WorldSpec | None = None) -> World:
     lexicon = make_lexicon(spec.lemmas)
     tree, heritage = descend(spec, lexicon)
     languages = tuple(
-        WorldLanguage(b.name, b.title, b.family, b.genus, SCRIPTS[heritage[b.name].script].name)
+        Language(b.name, b.title, b.family, b.genus, SCRIPTS[heritage[b.name].script].code)
         for b in tree.values()
         if b.is_language
     )

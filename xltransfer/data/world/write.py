@@ -1,12 +1,12 @@
 """A world as an ordinary data folder, read by the same readers as real data; the same bytes for the same spec.
 
-    text/CODE.txt                              one sentence a line
-    ud/World_NAME/CODE-ud-{train,dev,test}.conllu
-    ner/CODE/{train,test}.txt                  ``token TAG`` lines, IOB2
-    parallel/CODE.txt                          equal line numbers are translations
-    distances/{sound,lexical,order,script,tree}.csv
-    languages.csv, world.json                  the languages; the spec
-    world-{text,ud,ner}.yaml                   dataset manifests
+text/CODE.txt                              one sentence a line
+ud/World_NAME/CODE-ud-{train,dev,test}.conllu
+ner/CODE/{train,test}.txt                  ``token TAG`` lines, IOB2
+parallel/CODE.txt                          equal line numbers are translations
+distances/{sound,lexical,order,script,tree}.csv
+languages.csv, world.json                  the languages; the spec
+world-{text,ud,ner}.yaml                   dataset manifests
 """
 
 import csv
@@ -19,8 +19,9 @@ from typing import Any
 import yaml
 
 from xltransfer.data.world.realise import Utterance
-from xltransfer.data.world.world import World, WorldLanguage
+from xltransfer.data.world.world import World
 from xltransfer.errors import DataError
+from xltransfer.languages import Language
 
 SPEC_FILE = "world.json"
 
@@ -64,25 +65,31 @@ def write_world(world: World, folder: Path, root: str = ".") -> tuple[Path, ...]
     return tuple(paths)
 
 
-def _write_language(world: World, language: WorldLanguage, folder: Path) -> None:
+def _write_language(world: World, language: Language, folder: Path) -> None:
     """Write one language's files."""
     code, counts = language.code, world.spec.counts
     _put(folder / "text" / f"{code}.txt", _lines(world.text(code, counts.text)))
-    for split in ("train", "dev", "test"):
+    for split in _treebank_splits(world):
         trees = world.utterances(code, getattr(counts, split), "ud", split)
         _put(folder / _treebank(language, split), conllu(trees))
     for split, number in (("train", counts.ner_train), ("test", counts.ner_test)):
         _put(folder / _names(language, split), bio(world.utterances(code, number, "ner", split)))
-    parallel = [utterance.text for utterance in world.utterances(code, counts.parallel, "parallel")]
-    _put(folder / "parallel" / f"{code}.txt", _lines(parallel))
+    if counts.parallel:
+        parallel = [utterance.text for utterance in world.utterances(code, counts.parallel, "parallel")]
+        _put(folder / "parallel" / f"{code}.txt", _lines(parallel))
 
 
-def _treebank(language: WorldLanguage, split: str) -> str:
+def _treebank_splits(world: World) -> tuple[str, ...]:
+    """Return the parts of the treebanks that have sentences."""
+    return ("train", "dev", "test") if world.spec.counts.dev else ("train", "test")
+
+
+def _treebank(language: Language, split: str) -> str:
     """Return the path of a treebank file."""
     return f"ud/World_{language.name}/{language.code}-ud-{split}.conllu"
 
 
-def _names(language: WorldLanguage, split: str) -> str:
+def _names(language: Language, split: str) -> str:
     """Return the path of a named-entity file."""
     return f"ner/{language.code}/{split}.txt"
 
@@ -115,22 +122,22 @@ def bio(utterances: Sequence[Utterance]) -> str:
 
 def manifests(world: World, root: str) -> tuple[dict[str, Any], ...]:
     """Return the dataset manifests of a world: text, ud, ner."""
-    counts = world.spec.counts
     common = {
         "source": f"made by xltransfer.data.world, seed {world.spec.seed}",
         "licence": "Apache-2.0",
         "citation": "xltransfer, artificial world",
         "root": root,
     }
-    splits = [split for split in ("train", "dev", "test") if getattr(counts, split)]
-    ner_splits = [split for split in ("train", "test") if getattr(counts, f"ner_{split}")]
+    splits = _treebank_splits(world)
     return (
         {
             "name": "world-text",
             "title": "Artificial world: plain text",
             **common,
             "reader": {"kind": "text", "held_out": 0.1},
-            "entries": [_entry(lang, f"text-{lang.code}", {"train": f"text/{lang.code}.txt"}) for lang in world.languages],
+            "entries": [
+                _entry(lang, f"text-{lang.code}", {"train": f"text/{lang.code}.txt"}) for lang in world.languages
+            ],
         },
         {
             "name": "world-ud",
@@ -148,19 +155,19 @@ def manifests(world: World, root: str) -> tuple[dict[str, Any], ...]:
             **common,
             "reader": {"kind": "bio"},
             "entries": [
-                _entry(lang, f"ner-{lang.code}", {split: _names(lang, split) for split in ner_splits})
+                _entry(lang, f"ner-{lang.code}", {split: _names(lang, split) for split in ("train", "test")})
                 for lang in world.languages
             ],
         },
     )
 
 
-def _entry(language: WorldLanguage, name: str, files: dict[str, str]) -> dict[str, Any]:
+def _entry(language: Language, name: str, files: dict[str, str]) -> dict[str, Any]:
     """Return a manifest's entry."""
     return {"name": name, "language": language.code, "files": files}
 
 
-def _languages_csv(languages: Sequence[WorldLanguage]) -> str:
+def _languages_csv(languages: Sequence[Language]) -> str:
     """Return languages.csv."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")

@@ -1,0 +1,158 @@
+"""What a worker process keeps between units: the base model, corpora as blocks, targets encoded on the device."""
+
+from collections.abc import Mapping
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from xltransfer.config.resolve import EntryRef, ResolvedStudy
+from xltransfer.config.task import TaskSpec
+from xltransfer.data.blocks import blocks, cut_corpora
+from xltransfer.data.read import read_lines, read_sentences
+from xltransfer.data.tokenizer import load_tokenizer
+from xltransfer.engine import Backbone
+from xltransfer.engine.adapter import AdapterConfig
+from xltransfer.engine.checkpoint import load_artefact
+from xltransfer.engine.masking import Vocabulary
+from xltransfer.errors import ConfigError
+from xltransfer.protocols.transfer.wanted import adapter_units, split_scorer
+from xltransfer.randomness import stream
+from xltransfer.runs.store import Store
+from xltransfer.tasks import Mlm, Task, task_of
+from xltransfer.tasks.encoded import Encoded
+from xltransfer.tasks.mlm import MaskedText
+from xltransfer.tasks.score import Prepared
+
+
+def device_kind(setting: str) -> str:
+    """Return ``cpu`` or ``cuda`` for the study's ``engine.device``; raises `ConfigError` for a CUDA that is absent."""
+    if setting == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("engine.device is 'cuda', but torch finds no CUDA device; use 'auto' or 'cpu'")
+    return "cuda" if setting != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def vocabulary_of(tokenizer: Any) -> Vocabulary:
+    """Return what masking needs of a tokenizer; raises `ConfigError` where it has no mask token."""
+    if tokenizer.mask_token_id is None:
+        raise ConfigError(f"the tokenizer of {tokenizer.name_or_path!r} has no mask token; masked-LM needs one")
+    return Vocabulary(len(tokenizer), int(tokenizer.mask_token_id), tuple(sorted(tokenizer.all_special_ids)))
+
+
+def corpus_blocks(resolved: ResolvedStudy, tokenizer: Any) -> dict[str, NDArray[np.int32]]:
+    """Return the blocks [block, token] of every transfer corpus by entry name, cut to comparable sizes.
+
+    Raises
+    ------
+    ConfigError
+        When a corpus has fewer distinct blocks than the study has replicates.
+    """
+    study = resolved.study
+    whole = {
+        ref.name: blocks(read_lines(ref, "train"), tokenizer, study.nudge.block, name=ref.name)
+        for ref in resolved.corpora
+    }
+    cut = cut_corpora(whole, study.transfer.tokens)
+    replicates = study.transfer.replicates
+    short = [
+        f"transfer corpus {name!r}: {len(array)} distinct blocks of {study.nudge.block} tokens for {replicates} "
+        "replicates; give more text, a smaller nudge.block, or fewer transfer.replicates"
+        for name, array in cut.items()
+        if len(np.unique(array, axis=0)) < replicates
+    ]
+    if short:
+        raise ConfigError(short)
+    return cut
+
+
+class Context:
+    """Caches of one process; everything in it follows from the study and its files.
+
+    Parameters
+    ----------
+    resolved
+        The study.
+    store
+        Where task adapters are read from.
+    """
+
+    def __init__(self, resolved: ResolvedStudy, store: Store) -> None:
+        self.resolved = resolved
+        self.study = resolved.study
+        self.store = store
+        self.device = torch.device(device_kind(self.study.engine.device))
+        self.entries: Mapping[str, EntryRef] = {
+            ref.name: ref
+            for group in (resolved.corpora, *resolved.train.values(), *resolved.targets.values())
+            for ref in group
+        }
+        self.specs: Mapping[str, TaskSpec] = {task.name: task for task in self.study.tasks}
+        self.encoded = cache(self._encoded)
+        self.prepared = cache(self._prepared)
+        self.text = cache(self._text)
+
+    @cached_property
+    def model(self) -> Backbone:
+        """The base model on the device, untouched."""
+        engine = self.study.engine
+        model = Backbone.load(self.resolved.model, engine.rules, engine.stack, self.study.base.revision)
+        return model.to(self.device).requires_grad_(False)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The base model's tokenizer."""
+        return load_tokenizer(self.resolved.model)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What masking needs of the tokenizer."""
+        return vocabulary_of(self.tokenizer)
+
+    @cached_property
+    def corpora(self) -> dict[str, NDArray[np.int32]]:
+        """Blocks of each transfer corpus."""
+        return corpus_blocks(self.resolved, self.tokenizer)
+
+    def task(self, name: str) -> Task:
+        """Return a task with adapter."""
+        return task_of(self.specs[name])
+
+    def _encoded(self, task: str, entry: str, split: str) -> Encoded:
+        spec = self.specs[task]
+        limit = spec.max_sentences if split == "test" else spec.max_train_sentences
+        sentences = read_sentences(self.entries[entry], split, limit)
+        return self.task(task).encode(entry, sentences, self.tokenizer)
+
+    def _prepared(self, task: str, entry: str, token_budget: int) -> Prepared:
+        return Prepared.of(self.encoded(task, entry, "test"), token_budget, self.device)
+
+    def _text(self, task: str, entry: str) -> MaskedText:
+        ref = self.entries[entry]
+        rng = stream(self.study.seed, "masked text", task, entry)
+        lines = read_lines(ref, "test")
+        return Mlm(self.specs[task]).encode(entry, lines, self.tokenizer, self.vocabulary, rng)
+
+    def load_scorer(self, scorer: str) -> None:
+        """Load a trained task adapter and its head from the folder, once."""
+        if scorer in self.model.heads:
+            return
+        name, seed = split_scorer(scorer)
+        if seed is None:
+            return
+        spec = self.specs[name]
+        assert spec.adapter is not None
+        tensors, _ = load_artefact(self.store.artefact_path(adapter_units(self.resolved)[scorer].id))
+        adapter = self.model.add_adapter(scorer, AdapterConfig(spec.adapter.reduction, spec.adapter.activation))
+        head = task_of(spec).head(self.model)
+        _load(adapter, tensors, "adapter.")
+        _load(head, tensors, "head.")
+        self.model.add_head(scorer, head)
+        self.model.eval().requires_grad_(False)
+
+
+def _load(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:
+    own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    module.load_state_dict(own, strict=True)

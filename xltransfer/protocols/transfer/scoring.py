@@ -1,0 +1,228 @@
+"""Make one model and score it: the untouched base, a nudged one, a control. One function a setting."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xltransfer.engine import Stack
+from xltransfer.engine.nudge import NudgeSeeds, NudgeSettings, nudge
+from xltransfer.errors import UnitError
+from xltransfer.protocols.transfer.context import Context
+from xltransfer.protocols.transfer.wanted import (
+    BASELINE,
+    NOISE,
+    NOISE_BATCHING,
+    NOISE_PRECISION,
+    RANDOM_SIGN,
+    SHUFFLED_TEXT,
+    TRIVIAL,
+    split_scorer,
+)
+from xltransfer.randomness import child_seed
+from xltransfer.runs.cells import Cell
+from xltransfer.runs.unit import Unit
+from xltransfer.tasks import Mlm
+from xltransfer.tasks.counts import Counts
+from xltransfer.tasks.score import Prepared, score, score_text
+
+Targets = Mapping[str, tuple[str, ...]]
+
+
+def measure(context: Context, unit: Unit) -> list[Cell]:
+    """Make the unit's model, score it, and check that the base model is left as it was found.
+
+    Raises
+    ------
+    UnitError
+        When a fixed batch scores differently after the unit than before it, in any bit.
+    """
+    scores: Mapping[str, Targets] = unit.key["scores"]
+    for scorer in {scorer for targets in scores.values() for scorer in targets}:
+        context.load_scorer(scorer)
+    before = _fingerprint(context)
+    if unit.key["setting"] == BASELINE:
+        cells = [*_score(context, scores["0"], unit), *_trivial(context, scores["0"], unit)]
+    elif unit.key["setting"] == NOISE:
+        cells = list(_noise(context, scores["0"], unit))
+    else:
+        cells = list(_nudged(context, scores, unit))
+    after = _fingerprint(context)
+    if not all(torch.equal(a, b) for a, b in zip(before, after, strict=True)):
+        raise UnitError(
+            "the base model scores a fixed batch differently after this unit; its weights were not restored"
+        )
+    _write_targets(context, scores)
+    return cells
+
+
+@torch.inference_mode()
+def _fingerprint(context: Context) -> list[Tensor]:
+    """Return hidden states and pooled output of a fixed batch under the untouched model."""
+    name, blocks = next(iter(context.corpora.items()))
+    ids = torch.from_numpy(blocks[:2].astype(np.int64)).to(context.device)
+    out = context.model(ids)
+    return [out.last_hidden_state] + ([] if out.pooler_output is None else [out.pooler_output])
+
+
+def _nudged(context: Context, scores: Mapping[str, Targets], unit: Unit) -> Iterator[Cell]:
+    study, key = context.study, unit.key
+    blocks = context.corpora[key["corpus"]]
+    if key["setting"] == SHUFFLED_TEXT:
+        rng = np.random.default_rng(child_seed(study.seed, "shuffled text", key["corpus"]))
+        blocks = shuffle_blocks(blocks, context.vocabulary.special, rng)
+    seed = child_seed(study.seed, "replicate", key["corpus"], key["replicate"])
+    seeds = NudgeSeeds(
+        *(child_seed(seed, part) for part in ("blocks", "masks", "dropout", "signs")),
+        # One fresh pooler for all cells, as in the published code.
+        pooler=child_seed(study.seed, "pooler"),
+    )
+    stops = sorted(int(steps) for steps in scores)
+    settings = NudgeSettings(
+        steps=stops[-1],
+        batch_size=study.nudge.batch_size,
+        learning_rate=study.nudge.learning_rate,
+        decay=study.nudge.schedule,
+        weight_decay=study.nudge.weight_decay,
+        mask_share=study.nudge.mask_share,
+        dropout=study.nudge.dropout,
+        pooler=study.nudge.pooler,
+        sign="random" if key["setting"] == RANDOM_SIGN else "real",
+    )
+    with nudge(context.model, blocks, context.vocabulary, settings, seeds) as path:
+        for steps in path.stop_at(*stops):
+            yield from _score(context, scores[str(steps)], unit, steps=steps, seed=seed)
+
+
+def shuffle_blocks(blocks: NDArray[np.int32], special: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int32]:
+    """Permute the tokens inside each block [block, token]; special tokens stay where they are."""
+    shuffled = blocks.copy()
+    for row in shuffled:
+        ordinary = np.flatnonzero(~np.isin(row, special))
+        row[ordinary] = row[rng.permutation(ordinary)]
+    return shuffled
+
+
+def _noise(context: Context, targets: Targets, unit: Unit) -> Iterator[Cell]:
+    study = context.study
+    # Half the budget changes which sentences share a batch and how far they are padded.
+    yield from _score(context, targets, unit, setting=NOISE_BATCHING, token_budget=study.engine.token_budget // 2)
+    precision = study.controls.noise_floor.precision
+    if precision == "bfloat16":
+        with torch.autocast(context.device.type, dtype=torch.bfloat16):
+            yield from _score(context, targets, unit, setting=NOISE_PRECISION)
+        return
+    context.model.double()
+    try:
+        yield from _score(context, targets, unit, setting=NOISE_PRECISION)
+    finally:
+        # Float32 values survive the way to float64 and back bit for bit.
+        context.model.float()
+
+
+def _score(
+    context: Context,
+    targets: Targets,
+    unit: Unit,
+    *,
+    setting: str | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    token_budget: int | None = None,
+) -> Iterator[Cell]:
+    """Score the model as it stands now on every target of every scorer."""
+    budget = token_budget or context.study.engine.token_budget
+    for scorer, names in targets.items():
+        task, adapter_seed = split_scorer(scorer)
+        for name in names:
+            if adapter_seed is None:
+                mlm, text = Mlm(context.specs[task]), context.text(task, name)
+                counts = score_text(mlm, context.model, text, mlm.batches(text, budget, context.device))
+                kept = len(text.items)
+            else:
+                # Another batching is for one pass only and is not kept.
+                prepared = (
+                    context.prepared(task, name, budget)
+                    if token_budget is None
+                    else Prepared.of(context.encoded(task, name, "test"), budget, context.device)
+                )
+                counts = score(context.task(task), context.model, Stack(scorer), scorer, prepared)
+                kept = len(prepared.encoded.kept)
+            yield _cell(context, unit, counts, scorer, name, kept, setting=setting, steps=steps, seed=seed)
+
+
+def _trivial(context: Context, targets: Targets, unit: Unit) -> Iterator[Cell]:
+    for scorer, names in targets.items():
+        task, adapter_seed = split_scorer(scorer)
+        if adapter_seed is not None:
+            for name in names:
+                encoded = context.encoded(task, name, "test")
+                counts = context.task(task).trivial(encoded)
+                yield _cell(context, unit, counts, scorer, name, len(encoded.kept), setting=TRIVIAL)
+
+
+def _cell(
+    context: Context,
+    unit: Unit,
+    counts: Counts,
+    scorer: str,
+    entry: str,
+    kept: int,
+    *,
+    setting: str | None,
+    steps: int | None = None,
+    seed: int | None = None,
+) -> Cell:
+    task, adapter_seed = split_scorer(scorer)
+    ref = context.entries[entry]
+    return Cell(
+        task=task,
+        dataset=entry,
+        target=ref.language,
+        setting=setting or str(unit.key["setting"]),
+        shape=context.specs[task].shape,
+        n_items=len(next(iter(counts.overall.values()))),
+        n_scored=kept,
+        counts=counts.overall,
+        label_counts=counts.labelled,
+        transfer=str(unit.key.get("transfer", "")),
+        corpus=str(unit.key.get("corpus", "")),
+        steps=steps,
+        replicate=unit.key.get("replicate"),
+        adapter_seed=adapter_seed,
+        seed=seed,
+        device=context.device.type,
+        options=options(context),
+    )
+
+
+def options(context: Context) -> dict[str, Any]:
+    """Return the named choices that are stored with every row."""
+    nudge_spec, engine = context.study.nudge, context.study.engine
+    return {
+        "schedule": nudge_spec.schedule,
+        "pooler": nudge_spec.pooler,
+        "dropout": nudge_spec.dropout,
+        "block": nudge_spec.block,
+        "stack": engine.stack,
+        "rules": engine.rules,
+        "tokens": context.study.transfer.tokens,
+    }
+
+
+def _write_targets(context: Context, scores: Mapping[str, Targets]) -> None:
+    """Store the identities of the items, once per folder."""
+    done: set[tuple[str, str]] = set()
+    for targets in scores.values():
+        for scorer, names in targets.items():
+            task, adapter_seed = split_scorer(scorer)
+            for name in names:
+                if (task, name) in done:
+                    continue
+                done.add((task, name))
+                source = context.text(task, name) if adapter_seed is None else context.encoded(task, name, "test")
+                language = context.entries[name].language
+                context.store.write_targets(task, name, language, source.items, source.clusters)

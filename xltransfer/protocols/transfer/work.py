@@ -1,0 +1,33 @@
+"""Do one unit in whatever process it is given to: the function that executors call."""
+
+import torch
+
+from xltransfer.config.resolve import ResolvedStudy
+from xltransfer.protocols.transfer.context import Context
+from xltransfer.protocols.transfer.scoring import measure
+from xltransfer.protocols.transfer.training import train_adapter
+from xltransfer.runs.store import Store
+from xltransfer.runs.unit import Unit
+
+_CONTEXTS: dict[tuple[str, str], Context] = {}
+"""The last context of this process: loading a model and encoding all targets takes longer than many a unit."""
+
+
+def work(unit: Unit, resolved: ResolvedStudy, folder: str) -> None:
+    """Train the unit's adapter, or make and score its model, and write what it produces into ``folder``."""
+    context = context_for(resolved, folder)
+    if unit.produces == "artefact":
+        train_adapter(context, unit)
+    else:
+        context.store.write(unit, measure(context, unit))
+
+
+def context_for(resolved: ResolvedStudy, folder: str) -> Context:
+    """Return this process's context of a study and folder, making it and setting the threads on first use."""
+    key = (folder, resolved.study.model_dump_json())
+    if key not in _CONTEXTS:
+        torch.set_num_threads(resolved.study.engine.threads)
+        torch.use_deterministic_algorithms(True, warn_only=False)
+        _CONTEXTS.clear()
+        _CONTEXTS[key] = Context(resolved, Store(folder))
+    return _CONTEXTS[key]
