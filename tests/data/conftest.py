@@ -18,6 +18,7 @@ def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
+    save: Any = PreTrainedTokenizerFast  # its constructor has no types
     rust = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(VOCABULARY)}, unk_token="[UNK]"))
     rust.normalizer = normalizers.BertNormalizer(lowercase=False)
     rust.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -26,7 +27,7 @@ def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     names = dict(pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]")
     folder = tmp_path_factory.mktemp("tokenizer")
-    PreTrainedTokenizerFast(tokenizer_object=rust, **names).save_pretrained(folder)
+    save(tokenizer_object=rust, **names).save_pretrained(folder)
     return folder
 
 
@@ -56,7 +57,7 @@ def entry(tmp_path: Path) -> Callable[..., EntryRef]:
     """Make an entry of files below the test's folder."""
 
     def _entry(files: dict[str, str], reader: Reader | None = None, name: str = "e", **more: Any) -> EntryRef:
-        known = {"dataset": "d", "language": "eng", "root": tmp_path} | more
+        known: dict[str, Any] = {"dataset": "d", "language": "eng", "root": tmp_path} | more
         return EntryRef(name=name, reader=reader or ConlluReader(), files=files, **known)
 
     return _entry

@@ -28,19 +28,24 @@ def test_labels_are_kept_without_the_option(write: Write) -> None:
 
 
 def test_five_columns_with_comments(write: Write) -> None:
-    text = "# newdoc id = r-1\n# sent_id = r-1-0001\n# text = x\n1\tAda\tB-PER\t-\tann\n2\t#\tO\t-\tann\n\n# sent_id = r-1-0002\n1\tx\tO\t-\t-\n"
+    first_lines = "# newdoc id = r-1\n# sent_id = r-1-0001\n# text = x\n1\tAda\tB-PER\t-\tann\n2\t#\tO\t-\tann\n"
+    text = first_lines + "\n# sent_id = r-1-0002\n1\tx\tO\t-\t-\n"
     first, second = read_bio(write("t.iob2", text), 1, 2, separator="tab", comments=True)
     assert (first.id, first.cluster, first.words, first.entities) == ("r-1-0001", "r-1", ("Ada", "#"), ("B-PER", "O"))
     assert (second.id, second.cluster) == ("r-1-0002", "r-1")
 
 
 def test_language_prefix_is_cut_once(write: Write) -> None:
-    (sentence,) = read_bio(write("t", "en:Star\tB-ORG\nen::\tI-ORG\nen:en:\tO\n"), separator="tab", language_prefix=True)
+    (sentence,) = read_bio(
+        write("t", "en:Star\tB-ORG\nen::\tI-ORG\nen:en:\tO\n"), separator="tab", language_prefix=True
+    )
     assert sentence.words == ("Star", ":", "en:")
 
 
 def test_docstart_opens_documents(write: Write) -> None:
-    text = "-DOCSTART- -X- O O\n\nEU NNP I-NP B-ORG\n\nrejects VBZ I-VP O\n\n-DOCSTART- -X- O O\n\nBonn NNP I-NP B-LOC\n"
+    text = (
+        "-DOCSTART- -X- O O\n\nEU NNP I-NP B-ORG\n\nrejects VBZ I-VP O\n\n-DOCSTART- -X- O O\n\nBonn NNP I-NP B-LOC\n"
+    )
     sentences = read_bio(write("t", text))
     assert [s.cluster for s in sentences] == ["t-document-at-line-1"] * 2 + ["t-document-at-line-7"]
     assert sentences[0].entities == ("B-ORG",)

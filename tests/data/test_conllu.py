@@ -78,7 +78,12 @@ def test_sentences_without_id_are_numbered_under_label(write: Write) -> None:
 
 
 def test_newdoc_opens_a_cluster_until_the_next(write: Write) -> None:
-    blocks = [["# sent_id = a"], ["# newdoc id = D1", "# sent_id = b"], ["# sent_id = c"], ["# newdoc", "# sent_id = d"]]
+    blocks = [
+        ["# sent_id = a"],
+        ["# newdoc id = D1", "# sent_id = b"],
+        ["# sent_id = c"],
+        ["# newdoc", "# sent_id = d"],
+    ]
     path = write("t.conllu", "\n\n".join("\n".join(block + TREE) for block in blocks))
     assert [s.cluster for s in read_conllu(path)] == ["a", "D1", "D1", "t-document-2"]
 

@@ -28,13 +28,17 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     yield
 
 
-def save(folder: Path, columns: dict[str, Any], split: str = "test", classes: dict[str, list[str]] | None = None) -> None:
+def save(
+    folder: Path, columns: dict[str, Any], split: str = "test", classes: dict[str, list[str]] | None = None
+) -> None:
     """Write one split as the hub stores it; ``classes`` names the class numbers of list columns."""
     folder.mkdir(parents=True, exist_ok=True)
     table = pa.table(columns)
     if classes:
         features = {name: {"feature": {"dtype": "string", "_type": "Value"}, "_type": "List"} for name in columns}
-        features |= {n: {"feature": {"names": names, "_type": "ClassLabel"}, "_type": "List"} for n, names in classes.items()}
+        features |= {
+            n: {"feature": {"names": names, "_type": "ClassLabel"}, "_type": "List"} for n, names in classes.items()
+        }
         table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
     pq.write_table(table, folder / f"{split}-00000-of-00001.parquet")
 
@@ -51,7 +55,7 @@ def test_entities_as_class_numbers(tmp_path: Path, entry: Entry) -> None:
 
 def test_entities_as_names_with_ids(tmp_path: Path, entry: Entry) -> None:
     save(tmp_path / "hub", {"words": [["a", "b"]], "tags": [["I-PER", "O"]], "key": ["s7"]})
-    options = {"words_column": "words", "tags_column": "tags", "id_column": "key"}
+    options: dict[str, Any] = {"words_column": "words", "tags_column": "tags", "id_column": "key"}
     ref = entry({"test": "test"}, HubReader(hub_id="hub", layout="bio", orphan_inside="outside", **options))
     assert [(s.id, s.entities) for s in read_sentences(ref, "test")] == [("s7", ("O", "O"))]
 

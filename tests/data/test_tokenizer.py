@@ -49,7 +49,10 @@ def test_many_sentences_cross_chunks(tokenizer: Any) -> None:
 
 def test_agrees_with_the_python_call_on_real_words(shared: Path) -> None:
     tokenizer = load_tokenizer(str(shared / "models" / "mini-mbert"))
-    lines = [(shared / "data" / "text" / f"{c}.txt").read_text(encoding="utf-8").split("\n")[:20] for c in ("amh", "jpn", "fra")]
+    lines = [
+        (shared / "data" / "text" / f"{c}.txt").read_text(encoding="utf-8").split("\n")[:20]
+        for c in ("amh", "jpn", "fra")
+    ]
     sentences = [line.split() for text in lines for line in text]
     theirs = [
         tokenizer(words, is_split_into_words=True, add_special_tokens=False)["input_ids"] if words else []
@@ -83,7 +86,7 @@ def test_byte_level_words_are_read_as_behind_a_space(tmp_path: Path) -> None:
 def test_vanishing_word_without_an_unknown_token_is_refused(tmp_path: Path) -> None:
     tokenizer = byte_level(tmp_path, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
     with pytest.raises(ModelError, match="1 words yield no subword .* has no unknown token; add one"):
-        encode_words(tokenizer, [["a", "q"]])
+        encode_words(tokenizer, [["a", ""]])
 
 
 def byte_level(folder: Path, **special: str) -> Any:
@@ -91,12 +94,13 @@ def byte_level(folder: Path, **special: str) -> Any:
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
+    save: Any = PreTrainedTokenizerFast  # its constructor has no types
     vocabulary = {"<s>": 0, "<pad>": 1, "</s>": 2, "a": 3, "Ġ": 4, "Ġa": 5}
     rust = Tokenizer(models.BPE(vocabulary, [("Ġ", "a")]))
     rust.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
-    PreTrainedTokenizerFast(tokenizer_object=rust, **special).save_pretrained(folder)
+    save(tokenizer_object=rust, **special).save_pretrained(folder)
     return load_tokenizer(str(folder))
 
 

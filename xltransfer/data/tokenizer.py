@@ -94,7 +94,7 @@ def _put_space_before_words(backend: Any) -> None:
 
     step: Any = backend.pre_tokenizer
     several = isinstance(step, Sequence)
-    for part in [step[i] for i in range(len(step))] if several else [step]:
+    for part in list(step) if several else [step]:
         if isinstance(part, ByteLevel) and not part.add_prefix_space:
             part.add_prefix_space = True
 

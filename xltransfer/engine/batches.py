@@ -45,18 +45,35 @@ class Ragged:
         return self.values[start + np.arange(int(lengths.sum()))]
 
 
-def plan_batches(lengths: NDArray[np.integer], token_budget: int) -> list[NDArray[np.int64]]:
-    """Cut the rows, sorted by length, into batches of at most ``token_budget`` padded tokens.
+OVERHEAD = 48
+"""What one more batch costs, in tokens: padding is worth it below this."""
 
-    A row longer than the budget is a batch by itself. Rows of equal length keep their order. Returns row numbers.
+
+def plan_batches(lengths: NDArray[np.integer], token_budget: int, overhead: int = OVERHEAD) -> list[NDArray[np.int64]]:
+    """Cut the rows, sorted by length, into the batches that cost least.
+
+    A batch costs its padded tokens plus ``overhead`` and holds at most ``token_budget`` padded tokens; a row longer
+    than that is a batch by itself. Rows of equal length keep their order.
+
+    Returns
+    -------
+    list of int64 arrays
+        Row numbers of each batch.
     """
     order = np.argsort(lengths, kind="stable")
-    batches: list[NDArray[np.int64]] = []
-    start = 0
+    rising = np.asarray(lengths, dtype=np.int64)[order]
+    best = np.zeros(len(order) + 1)
+    cut = np.zeros(len(order) + 1, dtype=np.int64)
     for end in range(1, len(order) + 1):
-        # The longest row of a growing batch is the next one, since rows are sorted.
-        full = end < len(order) and (end - start + 1) * int(lengths[order[end]]) > token_budget
-        if full or end == len(order):
-            batches.append(order[start:end])
-            start = end
-    return batches
+        longest = int(rising[end - 1])
+        first = max(0, end - max(1, token_budget // max(longest, 1)))
+        start = np.arange(first, end)
+        cost = best[start] + (end - start) * longest + overhead
+        cut[end] = start[int(cost.argmin())]
+        best[end] = cost.min()
+    batches: list[NDArray[np.int64]] = []
+    end = len(order)
+    while end > 0:
+        batches.append(order[cut[end] : end])
+        end = int(cut[end])
+    return batches[::-1]

@@ -11,7 +11,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from xltransfer.runs import atomic
 
 FORMAT = 1
 """Version of the folder's layout."""
+
+_PARTS = ("study", "settings", "environment", "files", "parts")
 
 NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
 
@@ -38,12 +40,21 @@ class Header:
         What decides the last digits: threads, torch version, kind of device; must stay the same unless mixed.
     files
         Path or name -> SHA-256 of weights, tokenizer and data files; later runs may add files.
+    parts
+        Kind -> name -> settings of a part (a task, a corpus); later runs may add parts, not change them.
     """
 
     study: Mapping[str, Any]
     settings: Mapping[str, Any]
     environment: Mapping[str, Any]
     files: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def with_additions(self, later: "Header") -> "Header":
+        """Return this header with the study of ``later``, and with its files and parts added."""
+        kinds = {**self.parts, **later.parts}
+        parts = {kind: {**self.parts.get(kind, {}), **later.parts.get(kind, {})} for kind in kinds}
+        return Header(later.study, self.settings, self.environment, {**self.files, **later.files}, parts)
 
 
 def claim(folder: Path | str, header: Header, mixed: bool = False) -> tuple[str, ...]:
@@ -78,13 +89,14 @@ def claim(folder: Path | str, header: Header, mixed: bool = False) -> tuple[str,
     while True:
         there = read_header(folder)
         differing = _check(folder, there, header, mixed)
-        if there.study == header.study and header.files.items() <= there.files.items():
+        merged = there.with_additions(header)
+        if merged == there:
             return differing
         # Another run may replace the header at the same moment: look again. What is lost all the same comes back with
         # the next claim of its run.
-        merged = Header(header.study, there.settings, there.environment, {**there.files, **header.files})
         atomic.place_bytes(path, _encode(merged))
-        if header.files.items() <= read_header(folder).files.items():
+        now = read_header(folder)
+        if now.with_additions(replace(header, study=now.study)) == now:
             return differing
 
 
@@ -101,7 +113,7 @@ def read_header(folder: Path | str) -> Header:
         content = json.loads(path.read_text("utf-8"))
         if content["format"] != FORMAT:
             raise RunFolderError(f"{path} has layout {content['format']}, this version reads {FORMAT}")
-        return Header(**{name: content[name] for name in ("study", "settings", "environment", "files")})
+        return Header(**{name: content[name] for name in _PARTS})
     except FileNotFoundError as err:
         raise RunFolderError(f"{folder} is not a results folder: it has no run.json; name the --out of a run") from err
     except (json.JSONDecodeError, KeyError, TypeError) as err:
@@ -109,10 +121,14 @@ def read_header(folder: Path | str) -> Header:
 
 
 def differences(there: Header, here: Header) -> dict[str, tuple[str, str]]:
-    """Return dotted key -> (value in ``there``, value in ``here``) of settings, environment and files known to both."""
+    """Return dotted key -> (value in ``there``, value in ``here``); of parts and files only those known to both."""
+    pairs = [(part, getattr(there, part), getattr(here, part)) for part in ("settings", "environment")]
+    for kind in sorted(there.parts.keys() & here.parts.keys()):
+        both = sorted(there.parts[kind].keys() & here.parts[kind].keys())
+        pairs += [(f"{kind} {name}", there.parts[kind][name], here.parts[kind][name]) for name in both]
     found = {}
-    for part in ("settings", "environment"):
-        old, new = (dict(_flatten(part, getattr(header, part))) for header in (there, here))
+    for name, before, now in pairs:
+        old, new = dict(_flatten(name, before)), dict(_flatten(name, now))
         for key in sorted(old.keys() | new.keys()):
             if old.get(key, "(absent)") != new.get(key, "(absent)"):
                 found[key] = (old.get(key, "(absent)"), new.get(key, "(absent)"))
@@ -164,14 +180,14 @@ def _create(path: Path, header: Header) -> bool:
 
 def _encode(header: Header) -> bytes:
     """Return the bytes of ``run.json``."""
-    parts = {name: getattr(header, name) for name in ("study", "settings", "environment", "files")}
+    parts = {name: getattr(header, name) for name in _PARTS}
     return f"{json.dumps({'format': FORMAT, **parts}, indent=2, sort_keys=True, ensure_ascii=False)}\n".encode()
 
 
 def _plain(header: Header) -> Header:
     """Return the header as it will be read back: tuples become lists."""
     content = json.loads(_encode(header))
-    return Header(**{name: content[name] for name in ("study", "settings", "environment", "files")})
+    return Header(**{name: content[name] for name in _PARTS})
 
 
 def _flatten(prefix: str, value: Any) -> Iterator[tuple[str, str]]:

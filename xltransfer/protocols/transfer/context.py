@@ -77,13 +77,17 @@ class Context:
         The study.
     store
         Where task adapters are read from.
+    mixed
+        Keys of the environment that differ from the folder's; stored with every row.
     """
 
-    def __init__(self, resolved: ResolvedStudy, store: Store) -> None:
+    def __init__(self, resolved: ResolvedStudy, store: Store, mixed: tuple[str, ...] = ()) -> None:
+        self.mixed = mixed
         self.resolved = resolved
         self.study = resolved.study
         self.store = store
-        self.device = torch.device(device_kind(self.study.engine.device))
+        kind = device_kind(self.study.engine.device)
+        self.device = torch.device(kind, torch.cuda.current_device()) if kind == "cuda" else torch.device(kind)
         self.entries: Mapping[str, EntryRef] = {
             ref.name: ref
             for group in (resolved.corpora, *resolved.train.values(), *resolved.targets.values())

@@ -202,7 +202,8 @@ def _cell(
 def options(context: Context) -> dict[str, Any]:
     """Return the named choices that are stored with every row."""
     nudge_spec, engine = context.study.nudge, context.study.engine
-    return {
+    mixed = {"mixed": list(context.mixed)} if context.mixed else {}
+    return mixed | {
         "schedule": nudge_spec.schedule,
         "pooler": nudge_spec.pooler,
         "dropout": nudge_spec.dropout,

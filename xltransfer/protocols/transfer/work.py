@@ -1,11 +1,14 @@
 """Do one unit in whatever process it is given to: the function that executors call."""
 
+import os
+
 import torch
 
 from xltransfer.config.resolve import ResolvedStudy
 from xltransfer.protocols.transfer.context import Context
 from xltransfer.protocols.transfer.scoring import measure
 from xltransfer.protocols.transfer.training import train_adapter
+from xltransfer.runs.executors.processes import WORKER_NUMBER
 from xltransfer.runs.store import Store
 from xltransfer.runs.unit import Unit
 
@@ -13,21 +16,27 @@ _CONTEXTS: dict[tuple[str, str], Context] = {}
 """The last context of this process: loading a model and encoding all targets takes longer than many a unit."""
 
 
-def work(unit: Unit, resolved: ResolvedStudy, folder: str) -> None:
+def work(unit: Unit, resolved: ResolvedStudy, folder: str, mixed: tuple[str, ...] = ()) -> None:
     """Train the unit's adapter, or make and score its model, and write what it produces into ``folder``."""
-    context = context_for(resolved, folder)
+    context = context_for(resolved, folder, mixed)
     if unit.produces == "artefact":
         train_adapter(context, unit)
     else:
         context.store.write(unit, measure(context, unit))
 
 
-def context_for(resolved: ResolvedStudy, folder: str) -> Context:
-    """Return this process's context of a study and folder, making it and setting the threads on first use."""
+def context_for(resolved: ResolvedStudy, folder: str, mixed: tuple[str, ...] = ()) -> Context:
+    """Return this process's context of a study and folder, making it on first use."""
     key = (folder, resolved.study.model_dump_json())
     if key not in _CONTEXTS:
         torch.set_num_threads(resolved.study.engine.threads)
-        torch.use_deterministic_algorithms(True, warn_only=False)
         _CONTEXTS.clear()
-        _CONTEXTS[key] = Context(resolved, Store(folder))
+        _CONTEXTS[key] = Context(resolved, Store(folder), mixed)
     return _CONTEXTS[key]
+
+
+def prepare_process(device: str, threads: int) -> None:
+    """Set this worker's threads, and give it the GPU of its own number."""
+    torch.set_num_threads(threads)
+    if device == "cuda":
+        torch.cuda.set_device(int(os.environ.get(WORKER_NUMBER, "0")) % torch.cuda.device_count())

@@ -23,6 +23,8 @@ from xltransfer.runs.store import Store
 from xltransfer.runs.unit import Unit
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+WORKER_NUMBER = "XLTRANSFER_WORKER"
+"""Environment variable of a worker: its number from 0, the smallest that no other living worker has."""
 START_ATTEMPTS = 3
 """So many workers in a row may die before they are ready; then the run stops, as no unit is to blame."""
 STOP_SECONDS = 10.0
@@ -84,6 +86,7 @@ def run_processes(
 class _Worker:
     """A process, our end of its pipe, and the unit that it is doing."""
 
+    number: int
     process: SpawnProcess
     pipe: "connection.Connection[Any, Any]"
     unit: Unit | None = None
@@ -152,10 +155,12 @@ class _Crew:
         ours, theirs = context.Pipe()
         process = context.Process(target=serve, args=(theirs, *self._job), daemon=True)
         resource_tracker.ensure_running()  # starting it would unblock the signals that are blocked here
-        with _thread_variables(self._threads), _interrupts_blocked():
+        number = min(set(range(len(self._workers) + 1)) - {worker.number for worker in self._workers})
+        variables = dict.fromkeys(THREAD_VARIABLES, str(self._threads)) | {WORKER_NUMBER: str(number)}
+        with _variables(variables), _interrupts_blocked():
             process.start()
             theirs.close()
-            self._workers.append(_Worker(process, ours))
+            self._workers.append(_Worker(number, process, ours))
 
     def _wait(self) -> None:
         """Wait until workers report or die, and account for it; a report counts even if its sender died after it."""
@@ -222,10 +227,10 @@ def _end(worker: _Worker) -> str:
 
 
 @contextlib.contextmanager
-def _thread_variables(threads: int) -> Iterator[None]:
-    """Set the thread counts that a child inherits, and restore ours."""
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+def _variables(variables: dict[str, str]) -> Iterator[None]:
+    """Set environment variables that a child inherits, and restore ours."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
