@@ -128,7 +128,9 @@ def test_unknown_language_gives_the_nearest_code_or_name(table: LanguageTable, n
 
 
 def test_unknown_language_without_a_near_one_says_how_to_declare_it(table: LanguageTable) -> None:
-    with pytest.raises(ConfigError, match=r"unknown language 'xxqq'; none of \d+ is near; declare it under `languages:`"):
+    with pytest.raises(
+        ConfigError, match=r"unknown language 'xxqq'; none of \d+ is near; declare it under `languages:`"
+    ):
         table.get("xxqq")
 
 

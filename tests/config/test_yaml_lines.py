@@ -1,5 +1,7 @@
 """YAML as text with places: nothing is guessed, nothing is lost, nothing stands twice."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -56,7 +58,7 @@ def test_what_is_not_a_mapping_is_refused(text: str, message: str) -> None:
         parse_document(text, "f.yaml")
 
 
-def test_absent_file_is_named(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_absent_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"absent\.yaml: no such file"):
         read_document(tmp_path / "absent.yaml")
 

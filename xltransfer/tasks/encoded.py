@@ -10,7 +10,7 @@ from torch import Tensor
 
 from xltransfer.data.sentence import Sentence
 from xltransfer.data.tokenizer import encode_words, special_ids
-from xltransfer.engine.batches import Ragged, plan_batches
+from xltransfer.engine.batches import OVERHEAD, Ragged, plan_batches
 from xltransfer.errors import DataError, near_match
 
 
@@ -48,9 +48,9 @@ class Encoded:
     sentences: tuple[Sentence, ...]
     pad: int
 
-    def plan(self, token_budget: int) -> list[NDArray[np.int64]]:
-        """Return the batches of rows under a budget of padded tokens."""
-        return plan_batches(self.tokens.lengths, token_budget)
+    def plan(self, token_budget: int, overhead: int = OVERHEAD) -> list[NDArray[np.int64]]:
+        """Return the batches of rows, see `plan_batches`."""
+        return plan_batches(self.tokens.lengths, token_budget, overhead)
 
     def words(self, rows: NDArray[np.integer]) -> NDArray[np.int64]:
         """Return the item number of every word of ``rows``."""

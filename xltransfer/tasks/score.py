@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from xltransfer.engine import Backbone, Stack
+from xltransfer.engine.batches import OVERHEAD
 from xltransfer.tasks.counts import Counts
 from xltransfer.tasks.encoded import Batch, Encoded, make_batch
 from xltransfer.tasks.mlm import MaskedBatch, MaskedText, Mlm
@@ -22,9 +23,10 @@ class Prepared:
     batches: tuple[Batch, ...]
 
     @classmethod
-    def of(cls, encoded: Encoded, token_budget: int, device: torch.device) -> "Prepared":
+    def of(cls, encoded: Encoded, token_budget: int, device: torch.device, overhead: int = OVERHEAD) -> "Prepared":
         """Plan the batches and put them on the device."""
-        return cls(encoded, tuple(make_batch(encoded, rows, device) for rows in encoded.plan(token_budget)))
+        plan = encoded.plan(token_budget, overhead)
+        return cls(encoded, tuple(make_batch(encoded, rows, device) for rows in plan))
 
     @property
     def rows(self) -> np.ndarray:

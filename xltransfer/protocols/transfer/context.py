@@ -16,6 +16,7 @@ from xltransfer.data.read import read_lines, read_sentences
 from xltransfer.data.tokenizer import load_tokenizer
 from xltransfer.engine import Backbone
 from xltransfer.engine.adapter import AdapterConfig
+from xltransfer.engine.batches import OVERHEAD
 from xltransfer.engine.checkpoint import load_artefact
 from xltransfer.engine.masking import Vocabulary
 from xltransfer.errors import ConfigError
@@ -24,7 +25,7 @@ from xltransfer.randomness import stream
 from xltransfer.runs.store import Store
 from xltransfer.tasks import Mlm, Task, task_of
 from xltransfer.tasks.encoded import Encoded
-from xltransfer.tasks.mlm import MaskedText
+from xltransfer.tasks.mlm import MaskedBatch, MaskedText
 from xltransfer.tasks.score import Prepared
 
 
@@ -95,8 +96,9 @@ class Context:
         }
         self.specs: Mapping[str, TaskSpec] = {task.name: task for task in self.study.tasks}
         self.encoded = cache(self._encoded)
-        self.prepared = cache(self._prepared)
         self.text = cache(self._text)
+        self._planned = cache(self._plan)
+        self._planned_text = cache(self._plan_text)
 
     @cached_property
     def model(self) -> Backbone:
@@ -130,8 +132,21 @@ class Context:
         sentences = read_sentences(self.entries[entry], split, limit)
         return self.task(task).encode(entry, sentences, self.tokenizer)
 
-    def _prepared(self, task: str, entry: str, token_budget: int) -> Prepared:
-        return Prepared.of(self.encoded(task, entry, "test"), token_budget, self.device)
+    def prepared(self, task: str, entry: str, other_batches: bool = False) -> Prepared:
+        """Return a target on the device in its batches, or in other ones (not kept) for the noise floor."""
+        return self._plan(task, entry, 8 * OVERHEAD) if other_batches else self._planned(task, entry)
+
+    def _plan(self, task: str, entry: str, overhead: int = OVERHEAD) -> Prepared:
+        budget = self.study.engine.token_budget
+        return Prepared.of(self.encoded(task, entry, "test"), budget, self.device, overhead)
+
+    def text_batches(self, task: str, entry: str, other_batches: bool = False) -> list[MaskedBatch]:
+        """Return a masked text on the device in its batches, or in other ones (not kept) for the noise floor."""
+        return self._plan_text(task, entry, 2) if other_batches else self._planned_text(task, entry)
+
+    def _plan_text(self, task: str, entry: str, parts: int = 1) -> list[MaskedBatch]:
+        budget = self.study.engine.token_budget // parts
+        return Mlm(self.specs[task]).batches(self.text(task, entry), budget, self.device)
 
     def _text(self, task: str, entry: str) -> MaskedText:
         ref = self.entries[entry]

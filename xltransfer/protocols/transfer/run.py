@@ -1,7 +1,6 @@
 """Run a transfer study into a folder: header, plan, execution. The commands and scripts call this."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +10,8 @@ from xltransfer.config.resolve import ResolvedStudy
 from xltransfer.data.tokenizer import load_tokenizer
 from xltransfer.protocols.transfer.context import device_kind
 from xltransfer.protocols.transfer.header import header_of
-from xltransfer.protocols.transfer.wanted import Wanted, wanted
+from xltransfer.protocols.transfer.plan import price
+from xltransfer.protocols.transfer.wanted import Wanted
 from xltransfer.protocols.transfer.work import prepare_process, work
 from xltransfer.runs.executors.inline import run_inline
 from xltransfer.runs.executors.ledger import OnEvent, Outcome
@@ -59,7 +59,9 @@ def run_study(
     header = header_of(resolved, load_tokenizer(resolved.model))
     differing = claim(folder, header, mixed=mixed)
     store = Store(folder)
-    todo = wanted(resolved, device, store.present())
+    count = workers or (torch.cuda.device_count() if device == "cuda" else 1)
+    # Nominal rates are enough for the order of units and for the progress bar, which corrects itself.
+    todo = price(resolved, folder, None, count).wanted
     if on_plan is not None:
         on_plan(todo)
     job = partial(work, resolved=resolved, folder=str(folder), mixed=differing)
@@ -69,7 +71,6 @@ def run_study(
             return run_inline(todo.units, job, store, on_event)
         finally:
             torch.set_num_threads(before)
-    count = workers or (torch.cuda.device_count() if device == "cuda" else 1)
     return run_processes(
         todo.units,
         job,
@@ -79,9 +80,3 @@ def run_study(
         initialise=partial(prepare_process, device, resolved.study.engine.threads),
         threads=resolved.study.engine.threads,
     )
-
-
-def with_costs(todo: Wanted, seconds: Callable[[object], float]) -> Wanted:
-    """Return the same units with their expected seconds, the longest of a stage first."""
-    priced = [replace(unit, cost=seconds(unit)) for unit in todo.units]
-    return replace(todo, units=tuple(sorted(priced, key=lambda unit: (unit.stage, -unit.cost))))

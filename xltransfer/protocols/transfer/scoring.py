@@ -1,6 +1,7 @@
 """Make one model and score it: the untouched base, a nudged one, a control. One function a setting."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xltransfer.engine import Stack
-from xltransfer.engine.nudge import NudgeSeeds, NudgeSettings, nudge
+from xltransfer.engine.nudge import NudgeSeeds, NudgeSettings, Path, nudge
 from xltransfer.errors import UnitError
 from xltransfer.protocols.transfer.context import Context
 from xltransfer.protocols.transfer.wanted import (
@@ -27,7 +28,7 @@ from xltransfer.runs.cells import Cell
 from xltransfer.runs.unit import Unit
 from xltransfer.tasks import Mlm
 from xltransfer.tasks.counts import Counts
-from xltransfer.tasks.score import Prepared, score, score_text
+from xltransfer.tasks.score import score, score_text
 
 Targets = Mapping[str, tuple[str, ...]]
 
@@ -45,7 +46,7 @@ def measure(context: Context, unit: Unit) -> list[Cell]:
         context.load_scorer(scorer)
     before = _fingerprint(context)
     if unit.key["setting"] == BASELINE:
-        cells = [*_score(context, scores["0"], unit), *_trivial(context, scores["0"], unit)]
+        cells = [*score_targets(context, scores["0"], unit), *_trivial(context, scores["0"], unit)]
     elif unit.key["setting"] == NOISE:
         cells = list(_noise(context, scores["0"], unit))
     else:
@@ -69,20 +70,32 @@ def _fingerprint(context: Context) -> list[Tensor]:
 
 
 def _nudged(context: Context, scores: Mapping[str, Targets], unit: Unit) -> Iterator[Cell]:
-    study, key = context.study, unit.key
-    blocks = context.corpora[key["corpus"]]
-    if key["setting"] == SHUFFLED_TEXT:
-        rng = np.random.default_rng(child_seed(study.seed, "shuffled text", key["corpus"]))
+    corpus, replicate = str(unit.key["corpus"]), int(unit.key["replicate"])
+    stops, seed = sorted(int(steps) for steps in scores), replicate_seed(context, corpus, replicate)
+    with path_of(context, str(unit.key["setting"]), corpus, replicate, stops[-1]) as path:
+        for steps in path.stop_at(*stops):
+            yield from score_targets(context, scores[str(steps)], unit, steps=steps, seed=seed)
+
+
+def replicate_seed(context: Context, corpus: str, replicate: int) -> int:
+    """Return the seed of one replicate's streams; equal for the nudge and its controls."""
+    return child_seed(context.study.seed, "replicate", corpus, replicate)
+
+
+def path_of(context: Context, setting: str, corpus: str, replicate: int, steps: int) -> AbstractContextManager[Path]:
+    """Return the way of the base weights that the study's settings and seeds give, see `xltransfer.engine.nudge`."""
+    study, blocks = context.study, context.corpora[corpus]
+    if setting == SHUFFLED_TEXT:
+        rng = np.random.default_rng(child_seed(study.seed, "shuffled text", corpus))
         blocks = shuffle_blocks(blocks, context.vocabulary.special, rng)
-    seed = child_seed(study.seed, "replicate", key["corpus"], key["replicate"])
+    seed = replicate_seed(context, corpus, replicate)
     seeds = NudgeSeeds(
         *(child_seed(seed, part) for part in ("blocks", "masks", "dropout", "signs")),
         # One fresh pooler for all cells, as in the published code.
         pooler=child_seed(study.seed, "pooler"),
     )
-    stops = sorted(int(steps) for steps in scores)
     settings = NudgeSettings(
-        steps=stops[-1],
+        steps=steps,
         batch_size=study.nudge.batch_size,
         learning_rate=study.nudge.learning_rate,
         decay=study.nudge.schedule,
@@ -90,11 +103,9 @@ def _nudged(context: Context, scores: Mapping[str, Targets], unit: Unit) -> Iter
         mask_share=study.nudge.mask_share,
         dropout=study.nudge.dropout,
         pooler=study.nudge.pooler,
-        sign="random" if key["setting"] == RANDOM_SIGN else "real",
+        sign="random" if setting == RANDOM_SIGN else "real",
     )
-    with nudge(context.model, blocks, context.vocabulary, settings, seeds) as path:
-        for steps in path.stop_at(*stops):
-            yield from _score(context, scores[str(steps)], unit, steps=steps, seed=seed)
+    return nudge(context.model, blocks, context.vocabulary, settings, seeds)
 
 
 def shuffle_blocks(blocks: NDArray[np.int32], special: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int32]:
@@ -108,22 +119,21 @@ def shuffle_blocks(blocks: NDArray[np.int32], special: tuple[int, ...], rng: np.
 
 def _noise(context: Context, targets: Targets, unit: Unit) -> Iterator[Cell]:
     study = context.study
-    # Half the budget changes which sentences share a batch and how far they are padded.
-    yield from _score(context, targets, unit, setting=NOISE_BATCHING, token_budget=study.engine.token_budget // 2)
+    yield from score_targets(context, targets, unit, setting=NOISE_BATCHING, other_batches=True)
     precision = study.controls.noise_floor.precision
     if precision == "bfloat16":
         with torch.autocast(context.device.type, dtype=torch.bfloat16):
-            yield from _score(context, targets, unit, setting=NOISE_PRECISION)
+            yield from score_targets(context, targets, unit, setting=NOISE_PRECISION)
         return
     context.model.double()
     try:
-        yield from _score(context, targets, unit, setting=NOISE_PRECISION)
+        yield from score_targets(context, targets, unit, setting=NOISE_PRECISION)
     finally:
         # Float32 values survive the way to float64 and back bit for bit.
         context.model.float()
 
 
-def _score(
+def score_targets(
     context: Context,
     targets: Targets,
     unit: Unit,
@@ -131,24 +141,18 @@ def _score(
     setting: str | None = None,
     steps: int | None = None,
     seed: int | None = None,
-    token_budget: int | None = None,
+    other_batches: bool = False,
 ) -> Iterator[Cell]:
     """Score the model as it stands now on every target of every scorer."""
-    budget = token_budget or context.study.engine.token_budget
     for scorer, names in targets.items():
         task, adapter_seed = split_scorer(scorer)
         for name in names:
             if adapter_seed is None:
-                mlm, text = Mlm(context.specs[task]), context.text(task, name)
-                counts = score_text(mlm, context.model, text, mlm.batches(text, budget, context.device))
+                text, batches = context.text(task, name), context.text_batches(task, name, other_batches)
+                counts = score_text(Mlm(context.specs[task]), context.model, text, batches)
                 kept = len(text.items)
             else:
-                # Another batching is for one pass only and is not kept.
-                prepared = (
-                    context.prepared(task, name, budget)
-                    if token_budget is None
-                    else Prepared.of(context.encoded(task, name, "test"), budget, context.device)
-                )
+                prepared = context.prepared(task, name, other_batches)
                 counts = score(context.task(task), context.model, Stack(scorer), scorer, prepared)
                 kept = len(prepared.encoded.kept)
             yield _cell(context, unit, counts, scorer, name, kept, setting=setting, steps=steps, seed=seed)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from xltransfer.engine import Backbone, Stack
+from xltransfer.engine import Stack
 from xltransfer.engine.adapter import AdapterConfig
 from xltransfer.engine.batches import Ragged
 from xltransfer.engine.bottleneck import draw_like_bert
@@ -41,14 +41,12 @@ def train_adapter(context: Context, unit: Unit) -> None:
         model.train(spec.adapter.dropout)
         torch.manual_seed(child_seed(root, "dropout"))
         try:
-            encoded = [context.encoded(name, ref.name, "train") for ref in context.resolved.train[name]]
-            order = np.random.default_rng(child_seed(root, "order"))
             losses = fit(
                 descend(
                     parameters,
-                    _batches(encoded, spec.adapter.batch_size, spec.adapter.epochs, order, model),
+                    training_batches(context, name, spec.adapter.epochs, child_seed(root, "order")),
                     lambda batch: task.loss(model, Stack(scorer), scorer, batch),
-                    steps=training_steps(encoded, spec.adapter.batch_size) * spec.adapter.epochs,
+                    steps=_steps(context, name),
                     learning_rate=spec.adapter.learning_rate,
                     decay=spec.adapter.schedule,
                 )
@@ -63,27 +61,50 @@ def train_adapter(context: Context, unit: Unit) -> None:
     context.store.place_artefact(unit.id, lambda path: save_artefact(path, tensors, metadata))
 
 
-def training_steps(encoded: list[Encoded], batch_size: int) -> int:
-    """Return the optimizer steps of one epoch."""
-    pool, sentences = batch_size * _POOL, sum(len(part.kept) for part in encoded)
-    full, rest = divmod(sentences, pool)
-    return full * _POOL + -(-rest // batch_size)
-
-
-def _batches(
-    encoded: list[Encoded], size: int, epochs: int, rng: np.random.Generator, model: Backbone
-) -> Iterator[Batch]:
-    joined = _join(encoded)
-    lengths = joined.tokens.lengths
+def training_batches(context: Context, task: str, epochs: int, seed: int) -> Iterator[Batch]:
+    """Yield the batches of ``epochs`` passes over all training sentences of a task, in an order drawn from ``seed``."""
+    joined = _training_set(context, task)
+    rng = np.random.default_rng(seed)
     for _ in range(epochs):
-        order = rng.permutation(len(lengths))
-        batches: list[NDArray[np.int64]] = []
-        for start in range(0, len(order), size * _POOL):
-            pool = order[start : start + size * _POOL]
-            pool = pool[np.argsort(lengths[pool], kind="stable")]
-            batches += [pool[at : at + size] for at in range(0, len(pool), size)]
-        for number in rng.permutation(len(batches)):
-            yield make_batch(joined, batches[number], model.device)
+        for rows in _epoch(joined.tokens.lengths, _batch_size(context, task), rng):
+            yield make_batch(joined, rows, context.device)
+
+
+def _epoch(lengths: NDArray[np.int64], size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    order = rng.permutation(len(lengths))
+    batches: list[NDArray[np.int64]] = []
+    for start in range(0, len(order), size * _POOL):
+        pool = order[start : start + size * _POOL]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        batches += [pool[at : at + size] for at in range(0, len(pool), size)]
+    return [batches[number] for number in rng.permutation(len(batches))]
+
+
+def _steps(context: Context, task: str) -> int:
+    adapter = context.specs[task].adapter
+    assert adapter is not None
+    sentences = len(_training_set(context, task).kept)
+    full, rest = divmod(sentences, adapter.batch_size * _POOL)
+    return adapter.epochs * (full * _POOL + -(-rest // adapter.batch_size))
+
+
+def _batch_size(context: Context, task: str) -> int:
+    adapter = context.specs[task].adapter
+    assert adapter is not None
+    return adapter.batch_size
+
+
+def training_tokens(context: Context, task: str) -> int:
+    """Return the padded tokens of all epochs of a task's training, up to the luck of the shuffling."""
+    adapter = context.specs[task].adapter
+    assert adapter is not None
+    lengths = _training_set(context, task).tokens.lengths
+    epoch = _epoch(lengths, adapter.batch_size, np.random.default_rng(0))
+    return adapter.epochs * sum(len(rows) * int(lengths[rows].max()) for rows in epoch)
+
+
+def _training_set(context: Context, task: str) -> Encoded:
+    return _join([context.encoded(task, ref.name, "train") for ref in context.resolved.train[task]])
 
 
 def _join(parts: list[Encoded]) -> Encoded:

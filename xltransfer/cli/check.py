@@ -1,0 +1,133 @@
+"""``xltransfer check``: the audit of a study's data, joined with the smallest effect that each target can show."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from xltransfer.config.study import Study
+    from xltransfer.data.audit import Audit
+
+SHOWN_OVERLAPS = 25
+
+
+def check(
+    study: Annotated[str, typer.Argument(help="Study file (YAML), or the name of a shipped study.")],
+    data_root: Annotated[Path | None, typer.Option(help="Folder of the data, in place of the study's own.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Folder for the tables as CSV, unrounded and whole; made if absent.")
+    ] = None,
+) -> None:
+    """Audit the data of STUDY before anything runs: sizes, blank forms, unknown tokens, overlaps, transfer corpora.
+
+    'detectable' is the smallest change in percent of the baseline that the target can show: two-sided 5 % level, 80 %
+    power, baseline 60 %, 3 % of the words changed, design effect 2. Exit status 2 means that the study cannot run.
+    """
+    from xltransfer.cli.tables import write_csv
+    from xltransfer.config.load import load_study
+    from xltransfer.data.audit import audit
+    from xltransfer.data.tokenizer import load_tokenizer
+
+    resolved = load_study(study, data_root)
+    found = audit(resolved, load_tokenizer(resolved.model))
+    targets = with_detectable(found.targets, resolved.study)
+    _show_sets(targets, found.training)
+    _show_overlap(found.overlap)
+    _show_corpora(found)
+    if csv is not None:
+        names = ("training", "corpora", "replicates", "overlap")
+        write_csv({"targets": targets} | {name: found.frame(name) for name in names}, csv)
+    for warning in found.warnings:
+        print(f"warning: {warning}")
+    for refusal in found.refusals:
+        print(f"refused: {refusal}")
+    print(f"{len(found.warnings)} warnings, {len(found.refusals)} refusals")
+    if found.refusals:
+        raise typer.Exit(2)
+
+
+def with_detectable(targets: "pd.DataFrame", study: "Study") -> "pd.DataFrame":
+    """Return the targets with ``detectable`` (percent), missing where a word is not what the task's score counts."""
+    from xltransfer.analysis import smallest_detectable_effect
+
+    shape = targets["task"].map({task.name: task.shape for task in study.tasks})
+    words = targets["n_words"].astype("float64")
+    effect = smallest_detectable_effect(words, score=0.6, discordant=0.03, design_effect=2.0)
+    return targets.assign(detectable=effect).assign(
+        detectable=lambda frame: frame["detectable"].where(shape.isin(["pos", "dep"]))
+    )
+
+
+def marks(row: "pd.Series") -> str:  # type: ignore[type-arg]
+    """Return what is doubtful about a target, in a few words."""
+    from xltransfer.data.audit import BLANK_REFUSED, OVERLAP_MARKED, UNKNOWN_MARKED
+
+    found = {
+        "blank": row["blank_share"] > BLANK_REFUSED,
+        "unknown": row["unknown_rate"] > UNKNOWN_MARKED,
+        "small": row["small"],
+        "in training": row["in_train"] > OVERLAP_MARKED,
+        "foreign labels": row["n_foreign_labels"] > 0,
+        "not aggregated": not row["aggregate"],
+    }
+    return ", ".join(name for name, holds in found.items() if holds)
+
+
+_COUNTS = {
+    "entry": "entry",
+    "language": "lang",
+    "n_items": "items",
+    "n_words": "words",
+    "blank_share": "blank %",
+    "unknown_rate": "unknown %",
+    "fertility": "fertility",
+    "n_too_long": "too long",
+    "n_entities": "entities",
+}
+_SHARES = ["blank_share", "unknown_rate"]
+
+
+def _show_sets(targets: "pd.DataFrame", training: "pd.DataFrame") -> None:
+    """Print a table per task of its targets, and one of its training entries."""
+    from xltransfer.cli.tables import show
+
+    marked = targets.assign(marks=targets.apply(marks, axis=1) if len(targets) else "")
+    for frame, what, more in ((marked, "targets", {"detectable": "detectable %", "marks": "marks"}),
+                              (training, "training", {})):  # fmt: skip
+        names = _COUNTS | more
+        percent = frame.assign(**{name: 100.0 * frame[name] for name in _SHARES})
+        for task, rows in percent.groupby("task", sort=False):
+            unused = ["n_entities"] if rows["n_entities"].isna().all() else []
+            show(rows[list(names)].drop(columns=unused).rename(columns=names), f"{task}: {what}")
+
+
+def _show_overlap(overlap: "pd.DataFrame") -> None:
+    """Print the pairs of texts that share something, the largest shares first."""
+    from xltransfer.cli.tables import show
+
+    names = {"kind": "kind", "task": "task", "source": "source", "target": "target", "n_items": "items"}
+    names |= {"n_exact": "exact", "n_contained": "contained", "share": "share %"}
+    rows = overlap[overlap["n_overlap"] > 0].sort_values("share", ascending=False, kind="stable")
+    rows = rows.assign(share=100.0 * rows["share"])
+    title = f"overlaps: {len(rows)} of {len(overlap)} pairs share sentences (equal, or over half of the 8-grams)"
+    show(rows[list(names)].head(SHOWN_OVERLAPS).rename(columns=names), title)
+    if len(rows) > SHOWN_OVERLAPS:
+        print(f"... and {len(rows) - SHOWN_OVERLAPS} more; --csv writes all of them")
+
+
+def _show_corpora(found: "Audit") -> None:
+    """Print the transfer corpora with the expected overlap of two replicates for each k."""
+    from xltransfer.cli.tables import show
+
+    overlap = found.replicates.pivot(index="corpus", columns="steps", values="expected_overlap")
+    overlap.columns = [f"overlap k={steps}" for steps in overlap.columns]
+    names = {"corpus": "corpus", "language": "lang", "tokens": "tokens", "blocks": "blocks", "blocks_used": "used"}
+    shown = found.corpora.merge(overlap.reset_index(), how="left", on="corpus")
+    shown = shown.assign(short=shown["short"].map({True: "short", False: ""}))
+    columns = [*names, *map(str, overlap.columns), "short"]
+    show(
+        shown[columns].rename(columns=names), "transfer corpora: blocks, and expected overlap of two replicates' blocks"
+    )
