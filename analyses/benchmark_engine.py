@@ -187,7 +187,9 @@ def scoring(rounds: int, n_sentences: int) -> dict[str, float]:
     } | {f"{name}_tokens_per_second": statistics.median(values) for name, values in speeds.items()}
 
 
-def nudge_seconds(model: Backbone, blocks: NDArray[np.int64], vocabulary: Vocabulary, steps: int) -> tuple[float, float]:
+def nudge_seconds(
+    model: Backbone, blocks: NDArray[np.int64], vocabulary: Vocabulary, steps: int
+) -> tuple[float, float]:
     """Return seconds a step of `nudge`, and seconds of making the clone and copying it back."""
     settings = NudgeSettings(steps=steps, batch_size=8)
     entering = time.perf_counter()

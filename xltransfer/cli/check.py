@@ -1,7 +1,7 @@
 """``xltransfer check``: the audit of a study's data, joined with the smallest effect that each target can show."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,7 +34,8 @@ def check(
     resolved = load_study(study, data_root)
     found = audit(resolved, load_tokenizer(resolved.model))
     targets = with_detectable(found.targets, resolved.study)
-    _show_sets(targets, found.training)
+    _show_targets(targets)
+    _show_training(found.training)
     _show_overlap(found.overlap)
     _show_corpora(found)
     if csv is not None:
@@ -61,7 +62,7 @@ def with_detectable(targets: "pd.DataFrame", study: "Study") -> "pd.DataFrame":
     )
 
 
-def marks(row: "pd.Series") -> str:  # type: ignore[type-arg]
+def marks(row: "pd.Series[Any]") -> str:
     """Return what is doubtful about a target, in a few words."""
     from xltransfer.data.audit import BLANK_REFUSED, OVERLAP_MARKED, UNKNOWN_MARKED
 
@@ -87,21 +88,30 @@ _COUNTS = {
     "n_too_long": "too long",
     "n_entities": "entities",
 }
-_SHARES = ["blank_share", "unknown_rate"]
 
 
-def _show_sets(targets: "pd.DataFrame", training: "pd.DataFrame") -> None:
-    """Print a table per task of its targets, and one of its training entries."""
+def _show_targets(targets: "pd.DataFrame") -> None:
+    """Print a table per task of its targets."""
     from xltransfer.cli.tables import show
 
-    marked = targets.assign(marks=targets.apply(marks, axis=1) if len(targets) else "")
-    for frame, what, more in ((marked, "targets", {"detectable": "detectable %", "marks": "marks"}),
-                              (training, "training", {})):  # fmt: skip
-        names = _COUNTS | more
-        percent = frame.assign(**{name: 100.0 * frame[name] for name in _SHARES})
-        for task, rows in percent.groupby("task", sort=False):
-            unused = ["n_entities"] if rows["n_entities"].isna().all() else []
-            show(rows[list(names)].drop(columns=unused).rename(columns=names), f"{task}: {what}")
+    names = _COUNTS | {"detectable": "detectable %", "marks": "marks"}
+    rows = targets.assign(marks=targets.apply(marks, axis=1) if len(targets) else "")
+    rows = rows.assign(**{name: 100.0 * rows[name] for name in ("blank_share", "unknown_rate")})
+    for task, own in rows.groupby("task", sort=False):
+        unused = ["n_entities"] if own["n_entities"].isna().all() else []
+        show(own[list(names)].drop(columns=unused).rename(columns=names), f"{task}: targets")
+
+
+def _show_training(training: "pd.DataFrame") -> None:
+    """Print a row per task of what its adapters are trained on."""
+    from xltransfer.cli.tables import show
+
+    sums = {"n_items": "items", "n_words": "words", "n_subwords": "subwords", "n_unknown": "unknown"}
+    sums |= {"n_too_long": "too long", "n_entities": "entities"}
+    grouped = training.groupby("task", sort=False)
+    table = grouped[list(sums)].sum(min_count=1).rename(columns=sums)
+    table.insert(0, "entries", grouped.size())
+    show(table.reset_index(), "training sets, all entries of a task together (--csv has them one by one)")
 
 
 def _show_overlap(overlap: "pd.DataFrame") -> None:

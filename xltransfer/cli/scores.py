@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from xltransfer.runs.open import Run
 
+Against = Literal["baseline", "random_sign", "shuffled_text"]
+
 RANKED = {
     "transfer": "transfer",
     "corpus": "corpus",
@@ -33,9 +35,7 @@ def scores(
     task: Annotated[str | None, typer.Option(help="Only this task. Default: all.")] = None,
     metric: Annotated[str | None, typer.Option(help="Metric to rank by. Default: the main one of each task.")] = None,
     steps: Annotated[int | None, typer.Option(help="Only this number of optimizer steps k. Default: all.")] = None,
-    against: Annotated[
-        Literal["baseline", "random_sign", "shuffled_text"], typer.Option(help="What a nudged model is compared with.")
-    ] = "baseline",
+    against: Annotated[Against, typer.Option(help="What a nudged model is compared with.")] = "baseline",
     top: Annotated[int, typer.Option(help="Transfer languages shown per ranking.", min=1)] = 10,
     labels: Annotated[bool, typer.Option("--labels", help="Also a table of the scores per gold label.")] = False,
     csv: Annotated[
@@ -64,7 +64,7 @@ def scores(
     frames |= _show_transfer(ts, mains, steps, top, against)
     frames |= _show_checks(plain, flags, mains, ts)
     if labels:
-        frames |= _show_labels(rows, flags, steps)
+        frames |= _show_labels(rows, flags, steps, against)
     _show_failures(run)
     if csv is not None:
         write_csv(frames, csv)
@@ -101,12 +101,12 @@ def _metrics(run: "Run", rows: "pd.DataFrame", metric: str | None) -> dict[str, 
     return having
 
 
-def _check(rows: "pd.DataFrame", steps: int | None, against: str) -> None:
+def _check(rows: "pd.DataFrame", steps: int | None, against: Against) -> None:
     """Refuse a k that was not scored and a control that was not run."""
     from xltransfer.errors import ConfigError
 
     nudged = rows[rows["setting"] == "nudge"]
-    known = sorted(set(nudged["steps"].dropna()))
+    known = sorted({int(k) for k in nudged["steps"].dropna()})
     if steps is not None and steps not in known:
         raise ConfigError(f"--steps {steps}: no nudge of that many steps was scored; known: {known}")
     if against != "baseline" and against not in set(rows["setting"]):
@@ -124,7 +124,10 @@ def _floor_items(run: "Run", task: str | None) -> "pd.DataFrame":
     of_task = {} if task is None else {"task": task}
     settings = ("baseline", "trivial")
     parts = [item_frame(Store(run.folder), of_task | {"setting": setting}, False) for setting in settings]
-    return pd.concat([plain(part) for part in parts if len(part)], ignore_index=True)
+    items = pd.concat([plain(part) for part in parts if len(part)], ignore_index=True)
+    # Counts are sums of what a target has; a column that a task does not have is NaN in its rows.
+    counts = list(items.columns)[list(items.columns).index("cluster") + 1 :]
+    return items.astype(dict.fromkeys(counts, "float64"))
 
 
 def baseline_scores_by_task(rows: "pd.DataFrame", flags: "pd.DataFrame", mains: dict[str, str]) -> "pd.DataFrame":
@@ -138,7 +141,7 @@ def baseline_scores_by_task(rows: "pd.DataFrame", flags: "pd.DataFrame", mains: 
     cells = own[[*keys, "metric", "score"]].drop_duplicates().merge(flags, how="left", on=keys, validate="many_to_one")
     out = cells[["at_floor", "small"]].eq(True).any(axis=1)
     cells = cells.assign(kept=cells["score"].where(~out), used=~out & cells["score"].notna())
-    grouped = cells.groupby(["base", "task", "metric"], sort=False)
+    grouped = cells.groupby(["base", "task", "metric"])
     return grouped.agg(
         score=("kept", "mean"),
         lowest=("kept", "min"),
@@ -151,14 +154,14 @@ def baseline_scores_by_task(rows: "pd.DataFrame", flags: "pd.DataFrame", mains: 
 
 
 def _show_baseline(table: "pd.DataFrame") -> None:
+    """Print the untouched model's scores."""
     from xltransfer.cli.tables import show
 
-    show(table, "baseline: untouched model, mean over aggregated cells (adapter seed x target); percent, nll in nats",
-         places={} if (table["metric"] != "nll").all() else {"score": 3, "lowest": 3, "highest": 3})  # fmt: skip
+    show(table, "baseline: untouched model, mean over aggregated cells (adapter seed x target); percent, nll in nats")
 
 
 def _show_transfer(
-    ts: "pd.DataFrame", mains: dict[str, str], steps: int | None, top: int, against: str
+    ts: "pd.DataFrame", mains: dict[str, str], steps: int | None, top: int, against: Against
 ) -> "dict[str, pd.DataFrame]":
     """Print the range of ts and one ranking per task and k; return their frames."""
     from xltransfer.analysis import rank_transfer_languages
@@ -173,6 +176,9 @@ def _show_transfer(
     show(ranges, f"ts, percent against {against}: cells in the aggregates")
     ranking = rank_transfer_languages(main)
     for (base, task, metric, k), rows in ranking.groupby(["base", "task", "metric", "steps"], sort=False):
+        if not rows["n_targets"].any():
+            print(f"{task}, {metric}, k={k}, {base}: no ranking, every target is at the floor or too small")
+            continue
         rows = rows[["rank", *RANKED]].rename(columns=RANKED)
         more = f" ({top} of {len(rows)})" if len(rows) > top else ""
         show(rows.head(top), f"{task}, {metric}, k={k}, {base}: transfer languages{more}")
@@ -185,9 +191,8 @@ def ts_ranges(ts: "pd.DataFrame") -> "pd.DataFrame":
     grouped = ts.assign(kept=ts["ts"].where(ts["aggregated"])).groupby(keys)["kept"]
     table = grouped.agg(cells="size", aggregated="count", lowest="min", median="median", mean="mean", highest="max")
     quantiles = {f"q{share:02d}": grouped.quantile(share / 100.0) for share in (5, 95)}
-    return table.assign(**quantiles).reset_index()[
-        [*keys, "cells", "aggregated", "lowest", "q05", "median", "mean", "q95", "highest"]
-    ]
+    spread: pd.DataFrame = table.assign(**quantiles).reset_index()
+    return spread[[*keys, "cells", "aggregated", "lowest", "q05", "median", "mean", "q95", "highest"]]
 
 
 def _show_checks(
@@ -204,6 +209,7 @@ def _show_checks(
     print(zero_steps_verdict(made))
     others = made[(made["setting"] != "zero_steps") & (made["metric"] == made["task"].map(mains))]
     columns = ["setting", "task", "metric", "transfer", "corpus", "steps", "n_targets", "aggregated_ts", "nudge_ts"]
+    others = others.assign(n_targets=others["n_targets"].astype("Int64"))
     show(others[[*columns, "difference", "difference_se"]], "controls: ts in percent, difference is nudge - control")
     of_main = seeds[(seeds["metric"] == seeds["task"].map(mains)) & (seeds["n_seeds"] > 1)]
     if len(of_main):
@@ -223,23 +229,25 @@ def zero_steps_verdict(controls: "pd.DataFrame") -> str:
     first = wrong.iloc[0]
     return (
         f"zero_steps: FAIL, {len(wrong)} of {len(own)} rows differ from the baseline, first {first['task']} "
-        f"{first['metric']} after {first['corpus']} (largest |ts| {wrong['max_abs_ts'].max():.3g} %): the base model was "
-        "not restored, or something that is random takes part in scoring"
+        f"{first['metric']} after {first['corpus']} (largest |ts| {wrong['max_abs_ts'].max():.3g} %): the base model "
+        "was not restored, or something that is random takes part in scoring"
     )
 
 
-def _show_labels(rows: "pd.DataFrame", flags: "pd.DataFrame", steps: int | None) -> "dict[str, pd.DataFrame]":
-    """Print, per gold label, baseline and ts averaged over the cells in which both are defined."""
+def _show_labels(
+    rows: "pd.DataFrame", flags: "pd.DataFrame", steps: int | None, against: Against
+) -> "dict[str, pd.DataFrame]":
+    """Print, per gold label, reference score and ts averaged over the cells in which both are defined."""
     from xltransfer.analysis import transfer_scores
     from xltransfer.cli.tables import show
 
     of_labels = rows[rows["metric"].str.contains("[", regex=False)]
-    ts = transfer_scores(of_labels, out_of_aggregates=flags)
+    ts = transfer_scores(of_labels, against, flags)
     ts = ts[(ts["setting"] == "nudge") & ts["aggregated"]]
     ts = ts if steps is None else ts[ts["steps"] == steps]
     grouped = ts.groupby(["task", "metric", "steps"])
-    table = grouped.agg(cells=("ts", "size"), baseline=("reference", "mean"), ts=("ts", "mean")).reset_index()
-    show(table, "per gold label: mean baseline (metric's unit) and mean ts (percent) over aggregated cells")
+    table = grouped.agg(cells=("ts", "size"), reference=("reference", "mean"), ts=("ts", "mean")).reset_index()
+    show(table, f"per gold label: mean score of {against} (metric's unit) and mean ts (percent) over aggregated cells")
     return {"labels": table}
 
 

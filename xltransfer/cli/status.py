@@ -47,7 +47,7 @@ def describe(key: Any) -> str:
     parts = [str(key.get("setting", key.get("kind", "unit")))]
     if "corpus" in key:
         parts += [f"corpus {key['corpus']}", f"replicate {key['replicate']}"]
-    if "scores" in key:
+    if "scores" in key and set(key["scores"]) != {"0"}:
         parts.append("k=" + ",".join(sorted(key["scores"], key=int)))
     return ", ".join(parts)
 

@@ -52,7 +52,9 @@ def cell(value: Any, digits: int) -> str:
         return "yes" if value else "no"
     if pd.api.types.is_integer(value):
         return f"{value:,}"
-    return f"{value:,.{digits}f}"
+    text = f"{value:,.{digits}f}"
+    # What is not zero does not look like zero.
+    return text if value == 0 or text.strip("-0.,") else f"{value:.0e}"
 
 
 def show(frame: pd.DataFrame, title: str = "", digits: int = 2, places: Mapping[str, int] | None = None) -> None:

@@ -1,0 +1,1 @@
+"""From files to sentences, lines and blocks of tokens; the audit of a study's data; the artificial world."""

@@ -1,11 +1,15 @@
 """The bottleneck adapter: madx2020, equation 1, without its residual, which belongs to the stack rule."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "gelu": nn.GELU,
+    "gelu_new": partial(nn.GELU, approximate="tanh"),
     "swish": nn.SiLU,
     "tanh": nn.Tanh,
     "leakyrelu": nn.LeakyReLU,

@@ -70,7 +70,7 @@ def load_adapter(folder: Path, hidden: int, layers: int, prefix: str) -> Adapter
         raise ModelError(f"adapter {folder.name!r}: inv_adapter={settings['inv_adapter']!r}; only 'nice' is supported")
     config = AdapterConfig(
         reduction=settings["reduction_factor"],
-        activation=settings["non_linearity"],
+        activation=_activation(content),
         scaling=settings.get("scaling", 1.0),
         leave_out=tuple(settings.get("leave_out", ())),
         invertible_reduction=settings["inv_adapter_reduction_factor"] if settings.get("inv_adapter") else None,
@@ -81,6 +81,12 @@ def load_adapter(folder: Path, hidden: int, layers: int, prefix: str) -> Adapter
         {ours: _pick(tensors, theirs, folder) for ours, theirs in _adapter_keys(adapter, prefix, content["name"])}
     )
     return adapter.eval()
+
+
+def _activation(content: dict[str, Any]) -> str:
+    """Return the activation's name; before files carried a version (2022), "gelu" was the tanh approximation."""
+    name = str(content["config"]["non_linearity"])
+    return name if "version" in content else {"gelu": "gelu_new", "gelu_orig": "gelu"}.get(name, name)
 
 
 def _adapter_keys(adapter: Adapter, prefix: str, name: str) -> list[tuple[str, str]]:

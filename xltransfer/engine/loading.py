@@ -107,8 +107,8 @@ def _refuse_not_finite(folder: Path, weights: dict[str, Tensor]) -> None:
 
 def _encoder(folder: Path, site: Site, has_pooler: bool) -> nn.Module:
     verbosity, bars = transformers.logging.get_verbosity(), transformers.logging.is_progress_bar_enabled()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         encoder, info = AutoModel.from_pretrained(
             folder, dtype=torch.float32, output_loading_info=True, add_pooling_layer=has_pooler, local_files_only=True
@@ -118,7 +118,7 @@ def _encoder(folder: Path, site: Site, has_pooler: bool) -> nn.Module:
     finally:
         transformers.logging.set_verbosity(verbosity)
         if bars:
-            transformers.logging.enable_progress_bar()
+            transformers.logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     problems = {
         "are missing": sorted(info["missing_keys"]),
         "have another shape": sorted(str(key) for key in info["mismatched_keys"]),

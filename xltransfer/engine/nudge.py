@@ -94,8 +94,9 @@ class Path:
         before: list[Tensor],
     ) -> None:
         self.losses: list[float] = []
-        self._model, self._settings, self._seeds, self._before = model, settings, seeds, before
+        self._model, self._settings, self._seeds = model, settings, seeds
         self._weights = list(model.base_parameters().values())
+        self._start = _start(self._weights, before) if settings.sign == "random" else before
         masks = np.random.default_rng(seeds.masks)
         drawn = draw_blocks(len(blocks), settings.steps, settings.batch_size, seeds.blocks)
         self._steps = descend(
@@ -112,9 +113,17 @@ class Path:
     def stop_at(self, *stops: int) -> Iterator[int]:
         """Take all steps and yield at each of ``stops`` (0 is before the first) with the model ready to be scored.
 
-        With ``decay: linear`` only the last step is a stop of the method; earlier ones are another schedule's.
+        With ``decay: linear`` only the last step is a stop of the method; earlier ones are another schedule's. What the
+        caller draws at a stop does not change the path.
+
+        Raises
+        ------
+        ConfigError
+            For a stop that the path does not reach.
         """
         wanted = set(stops)
+        if any(not 0 <= stop <= self._settings.steps for stop in wanted):
+            raise ConfigError(f"cannot stop at {max(stops)} of {self._settings.steps} steps; raise NudgeSettings.steps")
         if 0 in wanted:
             yield from self._arrive(0)
         torch.manual_seed(self._seeds.dropout)
@@ -135,14 +144,15 @@ class Path:
 
     def _arrive(self, number: int) -> Iterator[int]:
         self._model.eval()
-        if self._settings.sign == "real":
+        with torch.random.fork_rng(devices=_cuda(self._model)):
+            if self._settings.sign == "real":
+                yield number
+                return
+            real = [weight.detach().clone() for weight in self._weights]
+            _randomise_signs(self._weights, self._start, self._seeds.signs)
             yield number
-            return
-        real = [weight.detach().clone() for weight in self._weights]
-        _randomise_signs(self._weights, self._before, self._seeds.signs)
-        yield number
         with torch.no_grad():
-            torch._foreach_copy_(self._weights, real)
+            torch._foreach_copy_(list[Tensor](self._weights), real)
 
 
 @contextmanager
@@ -178,13 +188,12 @@ def _restored(model: Backbone) -> Iterator[list[Tensor]]:
     before = [weight.detach().clone() for weight in weights]
     wanted = [weight.requires_grad for weight in weights]
     modes = {module: module.training for module in model.modules()}
-    cuda = [model.device] if model.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
+    with torch.random.fork_rng(devices=_cuda(model)):
         try:
             yield before
         finally:
             with torch.no_grad():
-                torch._foreach_copy_(weights, before)
+                torch._foreach_copy_(list[Tensor](weights), before)
             for weight, flag in zip(weights, wanted, strict=True):
                 weight.requires_grad_(flag)
                 weight.grad = None
@@ -200,6 +209,16 @@ def masked_lm_loss(model: Backbone, batch: Masked) -> tuple[Tensor, int]:
     )
     logits = model(ids, head=MASKED_LM, positions=positions).logits
     return functional.cross_entropy(logits, labels, reduction="sum"), len(batch.labels)
+
+
+def _cuda(model: Backbone) -> list[torch.device]:
+    return [model.device] if model.device.type == "cuda" else []
+
+
+def _start(weights: list[nn.Parameter], before: list[Tensor]) -> list[Tensor]:
+    """Return the weights that the path starts from: a fresh pooler is none of its changes, so it keeps its signs."""
+    pairs = zip(weights, before, strict=True)
+    return [old if torch.equal(weight, old) else weight.detach().clone() for weight, old in pairs]
 
 
 def _randomise_signs(weights: list[nn.Parameter], before: list[Tensor], seed: int) -> None:

@@ -1,4 +1,4 @@
-"""Pretraining a small BERT from scratch on tokenised texts: masked-LM and sentence pairs, so that the pooler is trained.
+"""Pretraining a small BERT from scratch on tokenised texts: masked-LM, and sentence pairs to train the pooler.
 
     [CLS] A [SEP] B [SEP]      A: whole lines up to half of the block; B: the lines that follow, or lines from elsewhere
 
@@ -45,6 +45,8 @@ class PretrainSettings:
     learning_rate, warmup, weight_decay, clip
         AdamW: peak rate, share of the steps in which the rate rises to it (then it falls linearly to 0), decay, and
         largest norm of the gradient.
+    initial
+        Standard deviation of the fresh weights.
     dropout
         Probability, also written into the model's configuration: later fine-tuning uses it.
     mask_share
@@ -69,6 +71,7 @@ class PretrainSettings:
     warmup: float = 0.1
     weight_decay: float = 0.01
     clip: float = 1.0
+    initial: float = 0.02
     dropout: float = 0.1
     mask_share: float = 0.15
     exponent: float = 0.7
@@ -167,7 +170,9 @@ class Pairs:
             first += count
         return openings
 
-    def draw(self, rows: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    def draw(
+        self, rows: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return ids [rows, block], types [rows, block] and elsewhere [rows]; see `PairBatch`."""
         offsets = self._lines.offsets
         corpus = rng.choice(len(self._shares), size=rows, p=self._shares)
@@ -246,7 +251,8 @@ def pretrain(
     losses: list[tuple[Tensor, Tensor]] = []
     with torch.random.fork_rng(devices=[torch.device(device)] if torch.device(device).type == "cuda" else []):
         torch.manual_seed(child_seed(seed, "initial"))
-        model = BertForPreTraining(_config(vocabulary, ends, settings)).to(device).train()
+        model: Any = BertForPreTraining(_config(vocabulary, ends, settings))
+        model.to(device).train()
         torch.manual_seed(child_seed(seed, "dropout"))
 
         def loss(batch: PairBatch) -> tuple[Tensor, int]:
@@ -286,13 +292,14 @@ def pair_losses(model: Any, batch: PairBatch) -> tuple[Tensor, Tensor]:
 
 def save(pretrained: Pretrained, folder: Path) -> None:
     """Write ``config.json`` and ``model.safetensors`` (float32) into ``folder``."""
-    bars = transformers.logging.is_progress_bar_enabled()
-    transformers.logging.disable_progress_bar()
+    logging: Any = transformers.logging
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     try:
         pretrained.model.float().save_pretrained(folder)
     finally:
         if bars:
-            transformers.logging.enable_progress_bar()
+            logging.enable_progress_bar()
 
 
 def _config(vocabulary: Vocabulary, ends: Ends, settings: PretrainSettings) -> BertConfig:
@@ -302,6 +309,7 @@ def _config(vocabulary: Vocabulary, ends: Ends, settings: PretrainSettings) -> B
         num_hidden_layers=settings.layers,
         num_attention_heads=settings.heads,
         intermediate_size=settings.intermediate or 4 * settings.hidden,
+        initializer_range=settings.initial,
         hidden_dropout_prob=settings.dropout,
         attention_probs_dropout_prob=settings.dropout,
         max_position_embeddings=POSITIONS,

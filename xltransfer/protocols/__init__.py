@@ -1,0 +1,1 @@
+"""Protocols: from a study to units of work, and from a unit to rows."""

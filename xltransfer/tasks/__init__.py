@@ -1,5 +1,7 @@
 """Tasks: how annotated sentences become batches, a loss, answers, and counts per item. One class per task shape."""
 
+from collections.abc import Callable, Mapping
+
 from xltransfer.config.task import TaskSpec
 from xltransfer.tasks.dep import Dep
 from xltransfer.tasks.mlm import Mlm
@@ -7,7 +9,7 @@ from xltransfer.tasks.ner import Ner
 from xltransfer.tasks.pos import Pos
 from xltransfer.tasks.task import Task
 
-ADAPTED = {"pos": Pos, "dep": Dep, "ner": Ner}
+ADAPTED: Mapping[str, Callable[[TaskSpec], Task]] = {"pos": Pos, "dep": Dep, "ner": Ner}
 """Shapes that train a task adapter and a head."""
 
 __all__ = ["ADAPTED", "Dep", "Mlm", "Ner", "Pos", "Task", "task_of"]

@@ -26,7 +26,7 @@ class Counts:
 
 def per_item(item: NDArray[np.integer], weight: NDArray[Any], n_items: int) -> NDArray[np.float64]:
     """Sum ``weight`` over the words of each item: [items]."""
-    return np.bincount(item, weights=weight, minlength=n_items)
+    return np.asarray(np.bincount(item, weights=weight, minlength=n_items), dtype=np.float64)
 
 
 def per_label(
@@ -37,3 +37,12 @@ def per_label(
     cell = label[kept].astype(np.int64) * n_items + item[kept]
     flat = np.bincount(cell, weights=weight[kept], minlength=n_labels * n_items)
     return flat.reshape(n_labels, n_items).astype(np.int64)
+
+
+def frequency_nll(label: NDArray[np.integer], n_labels: int) -> NDArray[np.float64]:
+    """Return the nll [word] of each gold label under the labels' own frequencies; 0 where there is none (below 0)."""
+    known = label >= 0
+    seen = np.bincount(label[known], minlength=n_labels)
+    nll = np.zeros(len(label))
+    nll[known] = np.log(max(seen.sum(), 1)) - np.log(seen[label[known]])
+    return nll

@@ -14,7 +14,7 @@ from xltransfer.engine import Backbone, Stack
 from xltransfer.engine.backbone import no_head
 from xltransfer.engine.heads import BiaffineHead
 from xltransfer.errors import DataError
-from xltransfer.tasks.counts import Counts, per_item, per_label
+from xltransfer.tasks.counts import Counts, frequency_nll, per_item, per_label
 from xltransfer.tasks.encoded import Batch, Encoded, encode_sentences, numbered
 
 
@@ -122,8 +122,8 @@ class Dep:
         gold, relation = (encoded.gold[layer].flat(rows) for layer in ("head", "relation"))
         chains = (number - 1, np.where(number == length, 0, number + 1))
         attached = max((chain == gold for chain in chains), key=lambda hit: int(hit.sum()))
-        seen = np.bincount(relation, minlength=len(self.spec.labels))
-        nll = np.log(length + 1) - np.log(np.maximum(seen, 1) / seen.sum())[relation]
+        seen = np.bincount(relation[relation >= 0], minlength=len(self.spec.labels))
+        nll = np.log(length + 1) + frequency_nll(relation, len(self.spec.labels))
         return self._counted(encoded, rows, attached, attached & (relation == seen.argmax()), nll)
 
     def annotated(self, encoded: Encoded, rows: NDArray[np.int64], answers: Mapping[str, NDArray[Any]]) -> list[str]:

@@ -127,7 +127,7 @@ def encode_sentences(
         kept=kept,
         tokens=_ragged(tokens),
         word_starts=_ragged(starts),
-        gold={layer: _ragged([number(sentences[row]) for row in kept]) for layer, number in layers.items()},
+        gold={layer: _ragged([number(sentences[int(row)]) for row in kept]) for layer, number in layers.items()},
         sentences=tuple(sentences),
         pad=special.pad,
     )

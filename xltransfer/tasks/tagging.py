@@ -14,7 +14,7 @@ from xltransfer.data.sentence import Sentence
 from xltransfer.engine import Backbone, Stack
 from xltransfer.engine.heads import TaggingHead
 from xltransfer.errors import DataError
-from xltransfer.tasks.counts import Counts
+from xltransfer.tasks.counts import Counts, frequency_nll
 from xltransfer.tasks.encoded import IGNORED, Batch, Encoded, encode_sentences, numbered
 from xltransfer.tasks.spans import TagSystem
 
@@ -82,8 +82,10 @@ class Tagging:
 
     def count(self, encoded: Encoded, rows: NDArray[np.int64], answers: Mapping[str, NDArray[Any]]) -> Counts:
         """Count ``answers`` against the gold tags of ``rows``."""
-        gold = encoded.gold["tag"].flat(rows).astype(np.int64)
-        return self.counted(encoded, encoded.words(rows), gold, answers["tag"], answers["nll"])
+        gold, item = encoded.gold["tag"].flat(rows).astype(np.int64), encoded.words(rows)
+        # In the order of the file: by seqeval's rules a span may reach back into the sentence before.
+        order = np.argsort(item, kind="stable")
+        return self.counted(encoded, item[order], gold[order], answers["tag"][order], answers["nll"][order])
 
     def counted(
         self,
@@ -101,8 +103,7 @@ class Tagging:
         rows = np.arange(len(encoded.kept))
         gold = encoded.gold["tag"].flat(rows).astype(np.int64)
         seen = np.bincount(gold[gold >= 0], minlength=len(self.tags))
-        surprise = -np.log(np.maximum(seen, 1) / max(seen.sum(), 1))
-        nll = np.where(gold >= 0, surprise[gold], 0.0)
+        nll = frequency_nll(gold, len(self.tags))
         return self.counted(encoded, encoded.words(rows), gold, np.full(len(gold), self.trivial_tag(seen)), nll)
 
     def trivial_tag(self, seen: NDArray[np.int64]) -> int:

@@ -23,6 +23,7 @@ from xltransfer.protocols.transfer.scoring import score_targets
 from xltransfer.protocols.transfer.training import training_batches
 from xltransfer.protocols.transfer.wanted import BASELINE, adapter_units, scorer_name, split_scorer
 from xltransfer.protocols.transfer.work import prepare_process
+from xltransfer.runs.cells import Cell
 from xltransfer.runs.shards import items_shard
 from xltransfer.runs.store import Store
 from xltransfer.runs.unit import Unit
@@ -147,7 +148,8 @@ def _time_scoring(context: Context, scorer: str, seconds: float) -> tuple[float,
     order = [names[i] for start in range(3) for i in range(start, len(names), 3)]
     unit = Unit(key={"protocol": "transfer", "base": context.study.base.name, "setting": BASELINE})
     list(score_targets(context, {scorer: (order[0],)}, unit))
-    cells, tokens, began = [], 0, time.perf_counter()
+    cells: list[Cell] = []
+    tokens, began = 0, time.perf_counter()
     for name in order:
         cells += score_targets(context, {scorer: (name,)}, unit)
         tokens += padded_tokens(context, task, name)

@@ -91,7 +91,7 @@ def predictions(
 
 def _annotated(context: Context, task: str, entry: str, scorer: str) -> list[str]:
     """Return the blocks of the model as it stands now, put back from batch order into the order of the file."""
-    prepared = context.prepared(task, entry, context.study.engine.token_budget)
+    prepared = context.prepared(task, entry)
     given = answers(context.task(task), context.model, Stack(scorer), scorer, prepared.batches)
     rows = prepared.rows
     blocks = context.task(task).annotated(prepared.encoded, rows, given)

@@ -8,6 +8,8 @@ import torch
 
 from xltransfer.config.resolve import ResolvedStudy
 from xltransfer.data.tokenizer import load_tokenizer
+from xltransfer.engine.loading import load
+from xltransfer.errors import ModelError
 from xltransfer.protocols.transfer.context import device_kind
 from xltransfer.protocols.transfer.header import header_of
 from xltransfer.protocols.transfer.plan import price
@@ -56,6 +58,7 @@ def run_study(
         On Ctrl-C; finished units are kept and the same call goes on with the rest.
     """
     device = device_kind(resolved.study.engine.device)
+    _check_model(resolved)
     header = header_of(resolved, load_tokenizer(resolved.model))
     differing = claim(folder, header, mixed=mixed)
     store = Store(folder)
@@ -80,3 +83,12 @@ def run_study(
         initialise=partial(prepare_process, device, resolved.study.engine.threads),
         threads=resolved.study.engine.threads,
     )
+
+
+def _check_model(resolved: ResolvedStudy) -> None:
+    """Load the base model once, so that a folder that cannot be nudged is refused before any unit starts."""
+    loaded = load(resolved.model, resolved.study.base.revision)
+    if loaded.masked_lm is None:
+        raise ModelError(f"base model {resolved.model!r} holds no masked-LM head, so it cannot be nudged")
+    if resolved.study.nudge.pooler == "reinitialise" and getattr(loaded.encoder, "pooler", None) is None:
+        raise ModelError(f"nudge.pooler is 'reinitialise', but base model {resolved.model!r} holds no pooler")

@@ -89,11 +89,9 @@ def path_of(context: Context, setting: str, corpus: str, replicate: int, steps: 
         rng = np.random.default_rng(child_seed(study.seed, "shuffled text", corpus))
         blocks = shuffle_blocks(blocks, context.vocabulary.special, rng)
     seed = replicate_seed(context, corpus, replicate)
-    seeds = NudgeSeeds(
-        *(child_seed(seed, part) for part in ("blocks", "masks", "dropout", "signs")),
-        # One fresh pooler for all cells, as in the published code.
-        pooler=child_seed(study.seed, "pooler"),
-    )
+    blocks_seed, masks, dropout, signs = (child_seed(seed, part) for part in ("blocks", "masks", "dropout", "signs"))
+    # One fresh pooler for all cells, as in the published code.
+    seeds = NudgeSeeds(blocks_seed, masks, dropout, signs, pooler=child_seed(study.seed, "pooler"))
     settings = NudgeSettings(
         steps=steps,
         batch_size=study.nudge.batch_size,
