@@ -1,8 +1,8 @@
 """How fast the engine scores and nudges, as ratios to plain loops measured in the same run. One JSON line last.
 
 Geometry of bert-base (12 layers, 768 wide, 12 heads), random weights, two threads, sentences as long as those of real
-treebanks. Contenders take turns (A B C D A B C D ...) and a ratio is the median over the rounds, because a shared
-machine drifts by more than the differences of interest.
+treebanks. Contenders take turns of a second or two (A B C D A B C D ...) and a ratio is the median over rounds,
+because a shared machine drifts by more than the differences of interest.
 
 Keys: ``vs_padded`` and ``vs_dynamic`` compare real tokens a second of ``tasks.score`` with a plain transformers loop of
 eight sentences a batch in file order, padded to 256 or to the longest of the eight; ``of_matmul`` with ``torch.matmul``
@@ -19,6 +19,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -57,7 +58,7 @@ START, END, MASK, FIRST_ORDINARY = 2, 3, 4, 5
 
 
 def treebank_words(n_sentences: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    """Return the subwords of each word of ``n_sentences`` random sentences of the shared treebanks, at most 254 a sentence.
+    """Return the subwords of each word of ``n_sentences`` random sentences of the shared treebanks that fit the model.
 
     Without the treebanks: words a sentence log-normal (mean 22, fitted to them), subwords a word 1 + Poisson(0.4).
     """
@@ -149,8 +150,11 @@ def spread(lengths: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDAr
     return rng.permutation(by_length[(2 * np.arange(n) + 1) * len(lengths) // (2 * n)])
 
 
-def scoring(rounds: int, n_sentences: int) -> dict[str, float]:
-    """Return the ratios and the absolute speeds of scoring."""
+def scoring(rounds: int, n_sentences: int, turns: int = 6) -> dict[str, float]:
+    """Return the ratios and the absolute speeds of scoring.
+
+    In a round every contender does its whole work in ``turns`` portions, a portion of each contender after another.
+    """
     rng = np.random.default_rng(SEED)
     config = bert_base(30_000)
     model, plain = backbone(config), BertForTokenClassification(config).eval()
@@ -161,18 +165,24 @@ def scoring(rounds: int, n_sentences: int) -> dict[str, float]:
     items = random_items(treebank_words(n_sentences, rng), config.vocab_size, rng)
     lengths = items.tokens.lengths
     prepared = Prepared.of(items, TOKEN_BUDGET, CPU)
-    few, some = spread(lengths, 4 * PLAIN_BATCH, rng), spread(lengths, 16 * PLAIN_BATCH, rng)
-    contenders: dict[str, tuple[Callable[[], object], int]] = {
-        "engine": (lambda: score(task, model, Stack("pos"), "pos", prepared), int(lengths.sum())),
-        "matmul": (lambda: matmuls(model, prepared), int(lengths.sum())),
-        "dynamic": (lambda: plain_loop(plain, items.tokens, some, None), int(lengths[some].sum())),
-        "padded": (lambda: plain_loop(plain, items.tokens, few, MAX_LENGTH), int(lengths[few].sum())),
-    }
-    plain_loop(plain, items.tokens, few[:PLAIN_BATCH], None)
-    speeds: dict[str, list[float]] = {name: [] for name in contenders}
+    few, some = spread(lengths, turns * PLAIN_BATCH, rng), spread(lengths, 2 * turns * PLAIN_BATCH, rng)
+    tokens = {"engine": lengths, "matmul": lengths, "dynamic": lengths[some], "padded": lengths[few]}
+    speeds: dict[str, list[float]] = {name: [] for name in tokens}
     for _ in range(rounds):
-        for name, (work, tokens) in contenders.items():
-            speeds[name].append(tokens / seconds(work))
+        spent = dict.fromkeys(speeds, 0.0)
+        for turn in range(turns):
+            mine = Prepared(items, prepared.batches[turn::turns])
+            near, far = (np.array_split(rows, turns)[turn] for rows in (some, few))
+            work: dict[str, Callable[[], object]] = {
+                "engine": partial(score, task, model, Stack("pos"), "pos", mine),
+                "matmul": partial(matmuls, model, mine),
+                "dynamic": partial(plain_loop, plain, items.tokens, near, None),
+                "padded": partial(plain_loop, plain, items.tokens, far, MAX_LENGTH),
+            }
+            for name, portion in work.items():
+                spent[name] += seconds(portion)
+        for name, scored in tokens.items():
+            speeds[name].append(float(scored.sum()) / spent[name])
 
     def ratio(other: str) -> float:
         return statistics.median(a / b for a, b in zip(speeds["engine"], speeds[other], strict=True))

@@ -140,7 +140,9 @@ def test_text_shorter_than_one_block_is_refused(mini_study: MiniStudy, tmp_path:
     }
     datasets = [*yaml.safe_load(mini_study.path.read_text("utf-8"))["datasets"], short]
     corpora = {"corpora": [{"dataset": "short"}]}
-    other = rewritten(mini_study, tmp_path, datasets=datasets, **section(mini_study, "transfer", **corpora))
+    controls = section(mini_study, "controls", random_sign={"steps": [2]})
+    transfer = section(mini_study, "transfer", **corpora)
+    other = rewritten(mini_study, tmp_path, datasets=datasets, **transfer, **controls)
     with pytest.raises(DataError, match="short-text: .* shorter than one block of 32"):
         run_study(other, tmp_path / "run", workers=0)
 

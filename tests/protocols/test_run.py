@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 import torch
 from mini_study import MiniStudy
+from safetensors.torch import load_file
 
 import xltransfer
 from xltransfer.analysis import transfer_scores
 from xltransfer.engine import Backbone, Stack
 from xltransfer.engine.adapter import AdapterConfig
-from xltransfer.engine.checkpoint import load_artefact
 from xltransfer.protocols.transfer.wanted import adapter_units
 from xltransfer.runs.store import Store
 from xltransfer.tasks.pos import Pos
@@ -81,7 +81,7 @@ def test_pos_accuracy_equals_a_plain_loop_over_single_sentences(
     ref = resolved.targets["pos"][0]
     model = Backbone.load(resolved.model)
     assert spec.adapter is not None
-    tensors, _ = load_artefact(Store(mini_study.folder).artefact_path(adapter_units(resolved)["pos@0"].id))
+    tensors = load_file(Store(mini_study.folder).artefact_path(adapter_units(resolved)["pos@0"].id))
     adapter = model.add_adapter("t", AdapterConfig(spec.adapter.reduction, spec.adapter.activation))
     adapter.load_state_dict({k.removeprefix("adapter."): v for k, v in tensors.items() if k.startswith("adapter.")})
     weight, bias = tensors["head.linear.weight"], tensors["head.linear.bias"]

@@ -55,4 +55,4 @@ def _sizes(rows: pd.DataFrame, shape: str) -> pd.DataFrame:
     require_columns(rows, gold, "items")
     once = rows.drop_duplicates([*TARGET, "item"])
     sizes = once.groupby(TARGET, observed=True)[gold].sum().sum(axis=1).rename("size").reset_index()
-    return sizes.assign(counted=counted, limit=limit, small=sizes["size"] < limit)[_COLUMNS]
+    return sizes.assign(counted=counted, limit=limit, small=(sizes["size"] < limit).astype(bool))[_COLUMNS]

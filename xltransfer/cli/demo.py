@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 SHOWN = (("pos", "accuracy"), ("mlm", "nll"))
 """Task and metric of the rows that are printed."""
 
+PERMUTATIONS = 1999
+"""Of Mantel's test; p is at least 0.0005."""
+
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the demo; made, or continued where it stopped.")] = Path(
@@ -88,8 +91,8 @@ def demo_results(out: Path, seen: frozenset[str], seed: int) -> "tuple[pd.DataFr
     rows = rows[[pair in SHOWN for pair in zip(rows["task"], rows["metric"], strict=True)]]
     ts = transfer_scores(rows, out_of_aggregates=out_of_aggregates(rows, _untouched_items(run)))
     keys, distances = ["task", "metric", "steps", "distance"], true_distances(out)
-    raw = distance_correlations(ts, distances, seed=seed)[[*keys, "rho", "p", "n_pairs"]]
-    centred = distance_correlations(ts, distances, seed=seed, centred=True)[[*keys, "rho", "p"]]
+    raw = distance_correlations(ts, distances, seed=seed, permutations=PERMUTATIONS)[[*keys, "rho", "p", "n_pairs"]]
+    centred = distance_correlations(ts, distances, seed=seed, permutations=PERMUTATIONS, centred=True)[[*keys, "rho", "p"]]
     centred = centred.rename(columns={"rho": "centred_rho", "p": "centred_p"})
     joined = raw.merge(centred, on=keys, validate="one_to_one")
     return joined[[*keys, "rho", "p", "centred_rho", "centred_p", "n_pairs"]], positive_control(ts, seen)
@@ -100,7 +103,10 @@ def _untouched_items(run: "Run") -> "pd.DataFrame":
     import pandas as pd
 
     items = pd.concat([run.items(task=task) for task, _ in SHOWN], ignore_index=True)
-    return items[items["setting"].isin(["baseline", "trivial"])].reset_index(drop=True)
+    untouched = items[items["setting"].isin(["baseline", "trivial"])].reset_index(drop=True)
+    counts = untouched.columns[list(untouched.columns).index("cluster") + 1 :]
+    # A column that a task does not have is missing in its rows: NaN in a sum of counts, as the analyses want it.
+    return untouched.astype(dict.fromkeys(counts, "float64"))
 
 
 def _prepare(what: "Demo", out: Path) -> "ResolvedStudy":

@@ -17,6 +17,9 @@ import typer
 from xltransfer import __version__
 from xltransfer.errors import XltransferError
 
+INTERRUPTED = 130
+"""Exit status by which typer ends a command on Ctrl-C."""
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -52,6 +55,7 @@ def main() -> None:
     except XltransferError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("Stopped. What was finished is kept; the same command goes on with the rest.", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("Stopped. What was finished is kept; the same command goes on with the rest.", file=sys.stderr)
+        raise

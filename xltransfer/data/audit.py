@@ -174,10 +174,9 @@ def _text_counts(task: TaskSpec, ref: EntryRef, text: MeasuredText, refusals: li
 def _judged(targets: pd.DataFrame, in_train: pd.Series, tasks: Sequence[TaskSpec]) -> pd.DataFrame:
     """Add ``in_train``, ``small`` and ``aggregate``."""
     shape = targets["task"].map({task.name: str(task.shape) for task in tasks})
-    block = targets["task"].map({task.name: task.block for task in tasks})
-    # Of a masked text only some blocks are scored, so it is small by its tokens, not by the words of its file.
-    size = targets["n_words"].where(shape != "mlm", targets["n_items"] * block)
-    small = (size < MIN_WORDS) | ((shape == "ner") & (targets["n_entities"].astype("float64") < MIN_ENTITIES))
+    # Masked text is as long as the study makes it and is never small.
+    small = (shape != "mlm") & (targets["n_words"] < MIN_WORDS)
+    small |= (shape == "ner") & (targets["n_entities"].astype("float64") < MIN_ENTITIES)
     keys = pd.MultiIndex.from_frame(targets[["task", "entry"]])
     return targets.assign(
         in_train=in_train.reindex(keys).to_numpy(dtype=np.float64),

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -119,14 +118,6 @@ def load_head(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return content["config"], own
 
 
-def save_artefact(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-    """Write trained tensors and their description into one safetensors file."""
-    contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    save_file(contiguous, path, metadata={"xltransfer": json.dumps(metadata, sort_keys=True)})
-
-
-def load_artefact(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `save_artefact` wrote."""
-    with safe_open(path, "pt") as file:
-        metadata = json.loads(file.metadata()["xltransfer"])
-    return load_file(path), metadata
+def save_artefact(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write trained tensors and their description into one safetensors file; ``load_file`` of safetensors reads it."""
+    save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, path, metadata=metadata)

@@ -23,6 +23,7 @@ from xltransfer.protocols.transfer.scoring import score_targets
 from xltransfer.protocols.transfer.training import training_batches
 from xltransfer.protocols.transfer.wanted import BASELINE, adapter_units, scorer_name, split_scorer
 from xltransfer.protocols.transfer.work import prepare_process
+from xltransfer.runs.artefacts import artefact_metadata
 from xltransfer.runs.cells import Cell
 from xltransfer.runs.shards import items_shard
 from xltransfer.runs.store import Store
@@ -127,7 +128,7 @@ def _place_untrained_adapters(context: Context) -> None:
 
 
 def _save(context: Context, unit: Unit, tensors: dict[str, torch.Tensor]) -> None:
-    context.store.place_artefact(unit.id, lambda path: save_artefact(path, tensors, {"key": dict(unit.key)}))
+    context.store.place_artefact(unit.id, lambda path: save_artefact(path, tensors, artefact_metadata(unit)))
 
 
 def padded_tokens(context: Context, task: str, entry: str) -> int:

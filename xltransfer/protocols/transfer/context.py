@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from xltransfer.config.resolve import EntryRef, ResolvedStudy
@@ -17,7 +18,6 @@ from xltransfer.data.tokenizer import load_tokenizer
 from xltransfer.engine import Backbone
 from xltransfer.engine.adapter import AdapterConfig
 from xltransfer.engine.batches import OVERHEAD
-from xltransfer.engine.checkpoint import load_artefact
 from xltransfer.engine.masking import Vocabulary
 from xltransfer.errors import ConfigError
 from xltransfer.protocols.transfer.wanted import adapter_units, split_scorer
@@ -163,7 +163,7 @@ class Context:
             return
         spec = self.specs[name]
         assert spec.adapter is not None
-        tensors, _ = load_artefact(self.store.artefact_path(adapter_units(self.resolved)[scorer].id))
+        tensors = load_file(self.store.artefact_path(adapter_units(self.resolved)[scorer].id))
         adapter = self.model.add_adapter(scorer, AdapterConfig(spec.adapter.reduction, spec.adapter.activation))
         head = task_of(spec).head(self.model)
         _load(adapter, tensors, "adapter.")

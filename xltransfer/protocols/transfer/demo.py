@@ -65,15 +65,21 @@ def demo_of(seed: int = 1, scale: float = 1.0) -> Demo:
     ConfigError
         ``scale`` is not positive.
     """
-    if not scale > 0:
-        raise ConfigError(f"scale={scale}; expected a number above 0, 1 for the full demo")
     spec = scaled_world(seed, scale)
     pretraining = replace(PRETRAINING, steps=max(1, round(PRETRAINING.steps * scale)))
     return Demo(spec, pretraining, 1000, (root() / "studies" / "demo.yaml").read_text(encoding="utf-8"))
 
 
 def scaled_world(seed: int, scale: float) -> WorldSpec:
-    """Return the default world of a seed with ``scale`` times as much of everything, at least one of each."""
+    """Return the default world of a seed with ``scale`` times as much of everything, at least one of each.
+
+    Raises
+    ------
+    ConfigError
+        ``scale`` is not positive.
+    """
+    if not scale > 0:
+        raise ConfigError(f"scale={scale}; expected a number above 0, 1 for the default amounts")
     counts = {name: max(1, round(number * scale)) for name, number in Counts().model_dump().items()}
     return WorldSpec(seed=seed, counts=Counts(**counts))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from xltransfer.randomness import child_seed
 from xltransfer.runs.cells import Cell
 from xltransfer.runs.unit import Unit
 from xltransfer.tasks import Mlm
-from xltransfer.tasks.counts import Counts
+from xltransfer.tasks.counts import Counts, per_item
 from xltransfer.tasks.score import score, score_text
 
 Targets = Mapping[str, tuple[str, ...]]
@@ -46,7 +47,8 @@ def measure(context: Context, unit: Unit) -> list[Cell]:
         context.load_scorer(scorer)
     before = _fingerprint(context)
     if unit.key["setting"] == BASELINE:
-        cells = [*score_targets(context, scores["0"], unit), *_trivial(context, scores["0"], unit)]
+        scored = score_targets(context, scores["0"], unit)
+        cells = [*(_with_subwords(context, cell) for cell in scored), *_trivial(context, scores["0"], unit)]
     elif unit.key["setting"] == NOISE:
         cells = list(_noise(context, scores["0"], unit))
     else:
@@ -154,6 +156,20 @@ def score_targets(
                 counts = score(context.task(task), context.model, Stack(scorer), scorer, prepared)
                 kept = len(prepared.encoded.kept)
             yield _cell(context, unit, counts, scorer, name, kept, setting=setting, steps=steps, seed=seed)
+
+
+def _with_subwords(context: Context, cell: Cell) -> Cell:
+    """Add ``subwords`` and ``unknown`` per item to a baseline cell: what the tokenizer could not read is known once."""
+    if cell.adapter_seed is None:
+        return cell
+    encoded = context.encoded(cell.task, cell.dataset, "test")
+    item = np.repeat(encoded.kept, encoded.tokens.lengths)
+    unknown = encoded.tokens.values == context.tokenizer.unk_token_id
+    counts = {
+        "subwords": per_item(item, np.ones(len(item)), cell.n_items).astype(np.int64),
+        "unknown": per_item(item, unknown, cell.n_items).astype(np.int64),
+    }
+    return replace(cell, counts=dict(cell.counts) | counts)
 
 
 def _trivial(context: Context, targets: Targets, unit: Unit) -> Iterator[Cell]:

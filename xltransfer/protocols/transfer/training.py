@@ -14,7 +14,8 @@ from xltransfer.engine.checkpoint import save_artefact
 from xltransfer.engine.fit import descend, fit
 from xltransfer.protocols.transfer.context import Context
 from xltransfer.randomness import child_seed
-from xltransfer.runs.unit import Unit
+from xltransfer.runs.artefacts import artefact_metadata
+from xltransfer.runs.unit import Unit, canonical_json
 from xltransfer.tasks.encoded import Batch, Encoded, make_batch
 
 _POOL = 16
@@ -53,7 +54,8 @@ def train_adapter(context: Context, unit: Unit) -> None:
             )
             tensors = {f"adapter.{key}": value for key, value in adapter.state_dict().items()}
             tensors |= {f"head.{key}": value for key, value in head.state_dict().items()}
-            metadata = {"key": dict(unit.key), "labels": spec.labels, "steps": len(losses), "last_loss": losses[-1]}
+            training = {"labels": spec.labels, "steps": len(losses), "last_loss": losses[-1]}
+            metadata = artefact_metadata(unit) | {"xltransfer.training": canonical_json(training)}
         finally:
             # The next unit loads the adapter from the folder, as any other process does.
             del model.adapters[scorer], model.heads[scorer]
