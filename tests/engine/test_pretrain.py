@@ -91,7 +91,11 @@ def test_both_losses_fall_and_pooler_and_pair_head_leave_their_start(trained, co
     # One step less than one: the weights as they are drawn, moved by a rate that is next to nothing.
     still = PretrainSettings(**{**SMALL.__dict__, "steps": 1, "learning_rate": 1e-12})
     fresh = pretrain(corpora, VOCABULARY, ENDS, still, seed=7).model
-    for name in ("bert.pooler.dense.weight", "cls.seq_relationship.weight", "bert.embeddings.token_type_embeddings.weight"):
+    for name in (
+        "bert.pooler.dense.weight",
+        "cls.seq_relationship.weight",
+        "bert.embeddings.token_type_embeddings.weight",
+    ):
         moved = (trained.model.get_parameter(name) - fresh.get_parameter(name)).abs().max()
         assert moved > 1e-2, name
 

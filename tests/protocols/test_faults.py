@@ -15,7 +15,7 @@ import xltransfer
 from xltransfer.config.load import load_study
 from xltransfer.config.resolve import ResolvedStudy
 from xltransfer.errors import ConfigError, DataError, ModelError, RunFolderError
-from xltransfer.protocols.transfer.run import run_study
+from xltransfer.protocols.transfer.run import Slurm, run_study
 
 SHARDS = ("measurements", "items", "artefacts", "targets")
 
@@ -191,3 +191,17 @@ def test_a_longer_study_goes_on_in_the_same_folder(mini_study: MiniStudy, tmp_pa
     after = shards(out)
     assert before.items() <= after.items()
     assert len(after) == len(before) + 2 * len(outcome.done)
+
+
+def test_array_jobs_leave_the_bytes_that_a_process_leaves(mini_study: MiniStudy, tmp_path: Path) -> None:
+    pytest.importorskip("submitit", reason="the extra 'slurm' is not installed")
+    out = tmp_path / "jobs"
+    outcome = run_study(mini_study.resolved, out, slurm=Slurm(2, cluster="debug"))
+    assert not outcome.failed
+    assert shards(out) == shards(mini_study.folder)
+
+
+def test_array_jobs_need_to_know_their_device(mini_study: MiniStudy, tmp_path: Path) -> None:
+    other = rewritten(mini_study, tmp_path, **section(mini_study, "engine", device="auto"))
+    with pytest.raises(ConfigError, match="engine.device is 'auto'"):
+        run_study(other, tmp_path / "run", slurm=Slurm(2, cluster="debug"))

@@ -9,7 +9,7 @@ from xltransfer.protocols.transfer.plan import make_plan, price
 
 
 def test_a_plan_of_nothing_left_is_empty(mini_study: MiniStudy) -> None:
-    plan = price(mini_study.resolved, mini_study.folder, None, 1)
+    plan = price(mini_study.resolved, mini_study.folder, None, 1, "cpu")
     assert (plan.rows, plan.expected, plan.disk) == ((), 0.0, 0)
 
 
@@ -23,13 +23,13 @@ def test_expected_disk_is_near_what_the_run_wrote(mini_study: MiniStudy) -> None
 
 
 def test_long_units_come_first_within_a_stage(mini_files: MiniStudy) -> None:
-    units = price(mini_files.resolved, None, None, 2).wanted.units
+    units = price(mini_files.resolved, None, None, 2, "cpu").wanted.units
     for stage in (0, 1):
         costs = [unit.cost for unit in units if unit.stage == stage]
         assert costs == sorted(costs, reverse=True)
 
 
 def test_rows_hold_every_unit_once(mini_files: MiniStudy) -> None:
-    plan = price(mini_files.resolved, None, None, 2)
+    plan = price(mini_files.resolved, None, None, 2, "cpu")
     assert sum(row.units for row in plan.rows) == len(plan.wanted.units)
     assert sum(row.seconds for row in plan.rows) == pytest.approx(sum(unit.cost for unit in plan.wanted.units))

@@ -92,7 +92,9 @@ def demo_results(out: Path, seen: frozenset[str], seed: int) -> "tuple[pd.DataFr
     ts = transfer_scores(rows, out_of_aggregates=out_of_aggregates(rows, _untouched_items(run)))
     keys, distances = ["task", "metric", "steps", "distance"], true_distances(out)
     raw = distance_correlations(ts, distances, seed=seed, permutations=PERMUTATIONS)[[*keys, "rho", "p", "n_pairs"]]
-    centred = distance_correlations(ts, distances, seed=seed, permutations=PERMUTATIONS, centred=True)[[*keys, "rho", "p"]]
+    centred = distance_correlations(ts, distances, seed=seed, permutations=PERMUTATIONS, centred=True)[
+        [*keys, "rho", "p"]
+    ]
     centred = centred.rename(columns={"rho": "centred_rho", "p": "centred_p"})
     joined = raw.merge(centred, on=keys, validate="one_to_one")
     return joined[[*keys, "rho", "p", "centred_rho", "centred_p", "n_pairs"]], positive_control(ts, seen)

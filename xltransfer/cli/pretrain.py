@@ -37,7 +37,7 @@ def pretrain(
     """Make a small BERT with trained pooler (masked-LM and sentence-pair loss) and a cased WordPiece tokenizer.
 
     The tokenizer learns from all languages of the folder, the model from --languages only. The folder is a base model
-    for a study ('base: {name: tiny, model: OUT, seen: [a, b, c]}') and loads in transformers.
+    for a study (base.model is --out, base.seen are --languages) and loads in transformers.
 
     Example: xltransfer pretrain --text world/text --languages qaa,qac --out models/tiny --steps 500
     """

@@ -14,6 +14,12 @@ def run(
         typer.Option(help="Processes. Default: one per GPU, one on a CPU. 0: in this process. Never changes a number."),
     ] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the data, in place of the study's own.")] = None,
+    slurm: Annotated[
+        int | None, typer.Option(help="Run as this many Slurm array jobs instead (extra 'slurm').")
+    ] = None,
+    slurm_parameter: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE for submitit, such as slurm_partition=gpu; may be repeated.")
+    ] = None,
     mixed: Annotated[
         bool, typer.Option(help="Go on with another device, thread count or library version; marks the rows.")
     ] = False,
@@ -28,11 +34,12 @@ def run(
 
     from xltransfer.cli.progress import clock, unit_progress
     from xltransfer.config.load import load_study
-    from xltransfer.protocols.transfer.run import run_study
+    from xltransfer.protocols.transfer.run import Slurm, run_study
     from xltransfer.protocols.transfer.wanted import Wanted
     from xltransfer.runs.executors.ledger import Event, OnEvent
 
     resolved = load_study(study, data_root)
+    jobs = None if slurm is None else Slurm(slurm, _parameters(slurm_parameter or []))
     began = time.monotonic()
     with ExitStack() as stack:
         shown: list[OnEvent] = []
@@ -44,7 +51,7 @@ def run(
         def on_event(event: Event) -> None:
             shown[0](event)
 
-        outcome = run_study(resolved, out, workers=workers, mixed=mixed, on_event=on_event, on_plan=show)
+        outcome = run_study(resolved, out, workers=workers, mixed=mixed, slurm=jobs, on_event=on_event, on_plan=show)
     done, there, failed = len(outcome.done), len(outcome.skipped), len(outcome.failed)
     print(f"{done} units done, {there} found done, {failed} failed, in {clock(time.monotonic() - began)}")
     print(f"results in {out}: read them with 'xltransfer scores {out}' or xltransfer.open_run({str(out)!r})")
@@ -52,3 +59,12 @@ def run(
         print(f"  unit {failure.unit}: {failure.error}: {failure.message}")
     if outcome.failed:
         raise typer.Exit(1)
+
+
+def _parameters(words: list[str]) -> dict[str, int | str]:
+    """Return ``KEY=VALUE`` words as a mapping, whole numbers as numbers."""
+    pairs = [word.partition("=") for word in words]
+    wrong = [word for word, (key, equals, _) in zip(words, pairs, strict=True) if not key or not equals]
+    if wrong:
+        raise typer.BadParameter(f"{wrong[0]!r} is not KEY=VALUE", param_hint="--slurm-parameter")
+    return {key: int(value) if value.isdigit() else value for key, _, value in pairs}

@@ -42,6 +42,8 @@ class Rates:
         Task to seconds a token of training.
     item_bytes
         Task to bytes an item of a cell.
+    unit_bytes
+        Bytes that a unit's shards take beside their items.
     step, enter
         Seconds an optimizer step of a nudge, and seconds for entering and leaving it.
     start
@@ -51,6 +53,7 @@ class Rates:
     score: dict[str, float]
     train: dict[str, float]
     item_bytes: dict[str, float]
+    unit_bytes: float
     step: float
     enter: float
     start: float
@@ -61,7 +64,9 @@ def nominal(resolved: ResolvedStudy) -> Rates:
     nudge_spec = resolved.study.nudge
     names = [task.name for task in resolved.study.tasks]
     step = 4e-4 * nudge_spec.batch_size * nudge_spec.block
-    return Rates(dict.fromkeys(names, 1e-4), dict.fromkeys(names, 3e-4), dict.fromkeys(names, 20.0), step, step, 10.0)
+    return Rates(
+        dict.fromkeys(names, 1e-4), dict.fromkeys(names, 3e-4), dict.fromkeys(names, 20.0), 2e4, step, step, 10.0
+    )
 
 
 def calibrate(resolved: ResolvedStudy, workers: int, seconds: float) -> Rates:
@@ -100,13 +105,15 @@ def _calibrate_here(resolved: ResolvedStudy, seconds: float) -> Rates:
                     context.prepared(task.name, ref.name)
         start = time.perf_counter() - began
         share = seconds / 3 / len(scorers)
-        score, item_bytes = {}, {}
+        score, item_bytes, unit_bytes = {}, {}, []
         for task_name, scorer in scorers.items():
-            score[task_name], item_bytes[task_name] = _time_scoring(context, scorer, share)
+            score[task_name], cells = _time_scoring(context, scorer, share)
+            item_bytes[task_name], beside = _sizes(context, cells)
+            unit_bytes.append(beside)
         step, enter = _time_nudge(context, seconds / 3)
         adapted = [task.name for task in resolved.study.tasks if task.adapter is not None]
         train = {name: _time_training(context, name, seconds / 3 / len(adapted)) for name in adapted}
-    return Rates(score, train, item_bytes, step, enter, start)
+    return Rates(score, train, item_bytes, fmean(unit_bytes), step, enter, start)
 
 
 def _scorers(context: Context) -> dict[str, str]:
@@ -141,13 +148,13 @@ def padded_tokens(context: Context, task: str, entry: str) -> int:
     return sum(len(rows) * int(encoded.tokens.lengths[rows].max()) for rows in plan)
 
 
-def _time_scoring(context: Context, scorer: str, seconds: float) -> tuple[float, float]:
-    """Return seconds a padded token and stored bytes an item, over as many targets as fit into ``seconds``."""
+def _time_scoring(context: Context, scorer: str, seconds: float) -> tuple[float, list[Cell]]:
+    """Return seconds a padded token, over as many targets as fit into ``seconds``, and the cells made."""
     task, _ = split_scorer(scorer)
     names = [ref.name for ref in context.resolved.targets[task]]
     # Every third target, then the rest: a sample over the whole list, whatever its order.
     order = [names[i] for start in range(3) for i in range(start, len(names), 3)]
-    unit = Unit(key={"protocol": "transfer", "base": context.study.base.name, "setting": BASELINE})
+    unit = _unit(context)
     list(score_targets(context, {scorer: (order[0],)}, unit))
     cells: list[Cell] = []
     tokens, began = 0, time.perf_counter()
@@ -156,8 +163,22 @@ def _time_scoring(context: Context, scorer: str, seconds: float) -> tuple[float,
         tokens += padded_tokens(context, task, name)
         if time.perf_counter() - began > seconds:
             break
-    taken = time.perf_counter() - began
-    return taken / tokens, len(items_shard(unit, cells)) / sum(cell.n_items for cell in cells)
+    return (time.perf_counter() - began) / tokens, cells
+
+
+def _unit(context: Context) -> Unit:
+    return Unit(key={"protocol": "transfer", "base": context.study.base.name, "setting": BASELINE})
+
+
+def _sizes(context: Context, cells: list[Cell]) -> tuple[float, float]:
+    """Return stored bytes an item, and bytes of a shard beside its items: a line through two shards."""
+    half = cells[: max(1, len(cells) // 2)]
+    items = [sum(cell.n_items for cell in part) for part in (half, cells)]
+    sizes = [len(items_shard(_unit(context), part)) for part in (half, cells)]
+    if items[0] == items[1]:
+        return sizes[1] / items[1], 0.0
+    slope = (sizes[1] - sizes[0]) / (items[1] - items[0])
+    return slope, max(0.0, sizes[1] - slope * items[1])
 
 
 def _time_nudge(context: Context, seconds: float) -> tuple[float, float]:

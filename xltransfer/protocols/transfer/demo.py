@@ -8,6 +8,7 @@
 What is there is left as it is, so a stopped demo goes on. The same seed gives the same bytes.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,6 +56,11 @@ class Demo:
     def seed(self) -> int:
         """Seed of world, base and study."""
         return self.world.seed
+
+    @property
+    def digest(self) -> str:
+        """Digest of all of it: what is in a demo's folder was made from the same, or is refused."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
 
 def demo_of(seed: int = 1, scale: float = 1.0) -> Demo:
@@ -106,14 +112,16 @@ def prepare(
     Raises
     ------
     ConfigError
-        The folder holds a demo of another seed or study.
+        The folder holds a demo of another seed, size or study.
     DataError
         It holds another world.
     """
     world, study = make_world(demo.world), folder / "demo.yaml"
     text = study_text(demo, world)
     if study.exists() and study.read_text(encoding="utf-8") != text:
-        raise ConfigError(f"{study} is of another seed or version; give another folder with --out, or delete this one")
+        raise ConfigError(
+            f"{study} is of another seed, size or version; give another folder with --out, or delete this one"
+        )
     if not study.exists():
         _tell(on_part, "world")
         write_world(world, folder / "world", root="world")
@@ -135,7 +143,8 @@ def study_text(demo: Demo, world: World) -> str:
     declared = "".join(
         f"  - {yaml.safe_dump(one, default_flow_style=True, sort_keys=False, width=1000)}" for one in languages
     )
-    return f"seed: {demo.seed}\n{demo.study}\n# As the world made them.\nlanguages:\n{declared}"
+    head = f"# Made by xltransfer demo from {demo.digest}.\nseed: {demo.seed}\n"
+    return f"{head}{demo.study}\n# As the world made them.\nlanguages:\n{declared}"
 
 
 def true_distances(folder: Path) -> dict[str, pd.DataFrame]:

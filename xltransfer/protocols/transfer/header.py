@@ -7,19 +7,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from xltransfer.config.resolve import EntryRef, ResolvedStudy
 from xltransfer.engine.loading import local_folder
-from xltransfer.protocols.transfer.context import corpus_blocks, device_kind
+from xltransfer.protocols.transfer.context import corpus_blocks
 from xltransfer.protocols.transfer.wanted import task_settings
 from xltransfer.runs.folder import Header, sha256_file
 
 _MODEL_FILES = ("*.safetensors", "*.bin", "config.json", "tokenizer*", "vocab*", "sentencepiece*", "*.model")
 
 
-def header_of(resolved: ResolvedStudy, tokenizer: Any) -> Header:
-    """Return the header of a run of ``resolved`` on this machine; reads every file of the study once."""
+def header_of(resolved: ResolvedStudy, tokenizer: Any, device: str) -> Header:
+    """Return the header of a run of ``resolved`` on a kind of device; reads every file of the study once."""
     study = resolved.study
     blocks = {name: len(array) for name, array in corpus_blocks(resolved, tokenizer).items()}
     return Header(
@@ -41,12 +39,11 @@ def header_of(resolved: ResolvedStudy, tokenizer: Any) -> Header:
             "blocks of corpus": blocks,
         },
         environment={
-            "device": device_kind(study.engine.device),
+            "device": device,
             "threads": study.engine.threads,
             "torch": version("torch"),
             "transformers": version("transformers"),
             "tokenizers": version("tokenizers"),
-            "deterministic": torch.are_deterministic_algorithms_enabled(),
         },
         files=_hashes(resolved),
     )

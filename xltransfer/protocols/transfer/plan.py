@@ -82,7 +82,7 @@ class Pricer:
         """Return the expected bytes of the unit's shards; a task adapter is not counted, it is small."""
         if unit.produces == "artefact":
             return 0.0
-        return sum(
+        return self.rates.unit_bytes + sum(
             self._passes(unit) * self.rates.item_bytes[task] * self._items(task, name)
             for task, name in self._cells(unit)
         )
@@ -121,14 +121,15 @@ def make_plan(resolved: ResolvedStudy, folder: Path | None, *, workers: int = 1,
     ConfigError, DataError, ModelError
         As the run would, before any unit starts.
     """
-    return price(resolved, folder, calibrate(resolved, workers, seconds), workers)
+    device = device_kind(resolved.study.engine.device)
+    return price(resolved, folder, calibrate(resolved, workers, seconds), workers, device)
 
 
-def price(resolved: ResolvedStudy, folder: Path | None, rates: Rates | None, workers: int) -> Plan:
-    """Return the plan under given ``rates`` (None: nominal ones)."""
+def price(resolved: ResolvedStudy, folder: Path | None, rates: Rates | None, workers: int, device: str) -> Plan:
+    """Return the plan for a kind of device under given ``rates`` (None: nominal ones)."""
     store = Store(folder if folder is not None else Path(gettempdir()) / "no-such-results-folder")
     pricer = Pricer(Context(resolved, store), rates or nominal(resolved))
-    todo = wanted(resolved, device_kind(resolved.study.engine.device), store.present())
+    todo = wanted(resolved, device, store.present())
     priced = sorted(
         (replace(unit, cost=pricer.seconds(unit)) for unit in todo.units), key=lambda unit: (unit.stage, -unit.cost)
     )

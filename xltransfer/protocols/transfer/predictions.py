@@ -30,7 +30,7 @@ def open_context(resolved: ResolvedStudy, folder: Path) -> Context:
         moves the last digits, not the model.
     """
     context = context_for(resolved, str(folder))
-    found = differences(read_header(folder), header_of(resolved, context.tokenizer))
+    found = differences(read_header(folder), header_of(resolved, context.tokenizer, context.device.type))
     lines = [
         f"  {key}: {before} in the folder, {now} in the study"
         for key, (before, now) in found.items()

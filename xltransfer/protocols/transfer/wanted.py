@@ -129,8 +129,13 @@ def split_scorer(scorer: str) -> tuple[str, int | None]:
 def recipe(resolved: ResolvedStudy, task: TaskSpec) -> str:
     """Return a digest of all that decides a trained adapter beside its seed: settings and training entries."""
     settings = task_settings(task) | {"train": [ref.name for ref in resolved.train[task.name]]}
+    # What is scored, and how much of it, has no part in training.
+    settings = {name: value for name, value in settings.items() if name not in _NOT_TRAINED}
     settings |= {"stack": resolved.study.engine.stack, "rules": resolved.study.engine.rules}
     return hashlib.sha256(canonical_json(settings).encode()).hexdigest()[:16]
+
+
+_NOT_TRAINED = ("max_sentences", "max_blocks", "block", "mask_share")
 
 
 def task_settings(task: TaskSpec) -> dict[str, Any]:
