@@ -8,13 +8,21 @@ quick. Expected failures (a wrong study, a malformed file) are shown without a t
 unit that failed in an otherwise finished run with 1; Ctrl-C with 130. Anything else is a bug and keeps its traceback.
 """
 
-import importlib.util
 import sys
-from importlib import import_module
 
 import typer
 
 from xltransfer import __version__
+from xltransfer.cli.check import check
+from xltransfer.cli.demo import demo
+from xltransfer.cli.merge import merge
+from xltransfer.cli.plan import plan
+from xltransfer.cli.predict import predict
+from xltransfer.cli.pretrain import pretrain
+from xltransfer.cli.run import run
+from xltransfer.cli.scores import scores
+from xltransfer.cli.status import status
+from xltransfer.cli.world import world
 from xltransfer.errors import XltransferError
 
 INTERRUPTED = 130
@@ -27,9 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _name in ("demo", "check", "plan", "run", "status", "scores", "merge", "predict", "pretrain", "world"):
-    if importlib.util.find_spec(f"xltransfer.cli.{_name}"):
-        app.command()(getattr(import_module(f"xltransfer.cli.{_name}"), _name))
+for _command in (demo, check, plan, run, status, scores, merge, predict, pretrain, world):
+    app.command()(_command)
 
 
 def _version(wanted: bool) -> None:
