@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xltransfer.engine import Stack
+from xltransfer.engine.backbone import MASKED_LM
 from xltransfer.engine.nudge import NudgeSeeds, NudgeSettings, Path, nudge
 from xltransfer.errors import UnitError
 from xltransfer.protocols.transfer.context import Context
@@ -64,11 +65,12 @@ def measure(context: Context, unit: Unit) -> list[Cell]:
 
 @torch.inference_mode()
 def _fingerprint(context: Context) -> list[Tensor]:
-    """Return hidden states and pooled output of a fixed batch under the untouched model."""
-    name, blocks = next(iter(context.corpora.items()))
+    """Return hidden states, some masked-LM scores and the pooled output of a fixed batch under the untouched model."""
+    blocks = next(iter(context.corpora.values()))
     ids = torch.from_numpy(blocks[:2].astype(np.int64)).to(context.device)
-    out = context.model(ids)
-    return [out.last_hidden_state] + ([] if out.pooler_output is None else [out.pooler_output])
+    positions = torch.arange(0, ids.numel(), 16, device=context.device)
+    out = context.model(ids, head=MASKED_LM, positions=positions)
+    return [part for part in (out.last_hidden_state, out.logits, out.pooler_output) if part is not None]
 
 
 def _nudged(context: Context, scores: Mapping[str, Targets], unit: Unit) -> Iterator[Cell]:
