@@ -19,7 +19,8 @@ def test_defaults_come_from_shape_and_name(plain: dict[str, Any]) -> None:
     assert (pos.shape, len(pos.labels), pos.adapter is not None) == ("pos", 17, True)
     assert (mlm.shape, mlm.labels, mlm.adapter) == ("mlm", (), None)
     assert study.controls.zero_steps.languages is None
-    assert study.controls.shuffled_text is None
+    for control in (study.controls.shuffled_text, study.controls.random_sign):
+        assert control is not None and (control.steps, control.languages) == ((10, 1), None)
 
 
 def test_defaults_are_those_of_appendix_e(plain: dict[str, Any]) -> None:
@@ -149,3 +150,9 @@ def test_contradictions_are_refused_naming_the_fields(plain: dict[str, Any], nam
 def test_cells_of_one_k_may_share_it_for_different_languages(plain: dict[str, Any]) -> None:
     plain["cells"] = [{"steps": 10, "languages": ["eng"]}, {"steps": 10, "languages": ["wol"], "tasks": ["pos"]}]
     assert len(Study.model_validate(plain).cells) == 2
+
+
+def test_a_control_is_off_only_if_the_study_says_so(plain: dict[str, Any]) -> None:
+    controls = Study.model_validate(plain | {"controls": {"random_sign": None}}).controls
+    assert controls.random_sign is None
+    assert controls.shuffled_text is not None

@@ -5,7 +5,7 @@ study is what the file says; ``xltransfer.config.resolve`` looks its names up an
 between fields are refused here, at construction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Annotated, Any, Literal, Self
 
@@ -151,32 +151,26 @@ class ZeroSteps(Frozen):
         return self
 
 
-class ShuffledText(Frozen):
+class Control(Frozen):
+    """A control of nudges: at which steps, for which languages."""
+
+    steps: tuple[Steps, ...] = Field(min_length=1)
+    """Optimizer steps k, each the k of a cell."""
+    languages: tuple[str, ...] | None = None
+    """Codes of transfer languages; None: all."""
+
+    @model_validator(mode="after")
+    def _not_empty_nor_double(self, info: ValidationInfo) -> Self:
+        refuse(list_problems(self, ("steps", "languages")), info)
+        return self
+
+
+class ShuffledText(Control):
     """Tokens permuted inside each block: lexicon and script without order."""
 
-    steps: tuple[Steps, ...] = Field(min_length=1)
-    """Optimizer steps k, each the k of a cell."""
-    languages: tuple[str, ...] | None = None
-    """Codes of transfer languages; None: all."""
 
-    @model_validator(mode="after")
-    def _not_empty_nor_double(self, info: ValidationInfo) -> Self:
-        refuse(list_problems(self, ("steps", "languages")), info)
-        return self
-
-
-class RandomSign(Frozen):
+class RandomSign(Control):
     """The real change of the weights with an independent random sign per element."""
-
-    steps: tuple[Steps, ...] = Field(min_length=1)
-    """Optimizer steps k, each the k of a cell."""
-    languages: tuple[str, ...] | None = None
-    """Codes of transfer languages; None: all."""
-
-    @model_validator(mode="after")
-    def _not_empty_nor_double(self, info: ValidationInfo) -> Self:
-        refuse(list_problems(self, ("steps", "languages")), info)
-        return self
 
 
 class NoiseFloor(Frozen):
@@ -192,9 +186,9 @@ class Controls(Frozen):
     zero_steps: ZeroSteps = ZeroSteps()
     """Always run; default: for all transfer languages."""
     shuffled_text: ShuffledText | None = None
-    """None: not run."""
+    """None: not run. Left out of a study file: every k, all languages."""
     random_sign: RandomSign | None = None
-    """None: not run."""
+    """None: not run. Left out of a study file: every k, all languages."""
     noise_floor: NoiseFloor = NoiseFloor()
     """Always run."""
 
@@ -254,6 +248,18 @@ class Study(Frozen):
     engine: EngineSettings = EngineSettings()
     """How models are run."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _every_control(cls, data: Any) -> Any:
+        """Run the controls that a study file does not mention; null turns one off."""
+        if not isinstance(data, Mapping) or not isinstance(data.get("cells"), Sequence):
+            return data
+        controls = data.get("controls") if data.get("controls") is not None else {}
+        steps = list(dict.fromkeys(cell["steps"] for cell in data["cells"] if _has_steps(cell)))
+        if not isinstance(controls, Mapping) or not steps:
+            return data
+        return {**data, "controls": {"shuffled_text": {"steps": steps}, "random_sign": {"steps": steps}, **controls}}
+
     @model_validator(mode="after")
     def _fields_agree(self, info: ValidationInfo) -> Self:
         problems = []
@@ -297,6 +303,11 @@ class Study(Frozen):
             for steps in control.steps
             if steps not in known
         ]
+
+
+def _has_steps(cell: Any) -> bool:
+    """Tell whether a cell of a study file says its k."""
+    return isinstance(cell, Mapping) and isinstance(cell.get("steps"), int | str)
 
 
 def _meet(a: tuple[str, ...] | None, b: tuple[str, ...] | None) -> bool:

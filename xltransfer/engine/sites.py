@@ -5,7 +5,7 @@ post-norm encoder the layer ends with ``LN(F + A)``: F is the feed-forward outpu
 input of that closing LayerNorm.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xltransfer.errors import ModelError, near_match
 
@@ -55,13 +55,8 @@ _BERT = Site(
     lm_bias="cls.predictions.bias",
     spare=("cls.", "bert.embeddings.position_ids", "embeddings.position_ids"),
 )
-_ROBERTA = Site(
-    layers="encoder.layer",
-    embeddings="embeddings",
-    word_embeddings="embeddings.word_embeddings",
-    output="output",
-    dropout="output.dropout",
-    closing_norm="output.LayerNorm",
+_ROBERTA = replace(
+    _BERT,
     prefix="roberta",
     lm_dense="lm_head.dense",
     lm_norm="lm_head.layer_norm",
