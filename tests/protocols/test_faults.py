@@ -1,6 +1,7 @@
 """What can go wrong with a run of the real protocol, and what must be there afterwards."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -116,8 +117,21 @@ def test_a_task_trained_differently_is_refused_by_name(mini_study: MiniStudy, tm
 
 def test_another_thread_count_is_refused_without_mixed(mini_study: MiniStudy, tmp_path: Path) -> None:
     other = rewritten(mini_study, tmp_path, **section(mini_study, "engine", threads=2))
-    with pytest.raises(RunFolderError, match=r"environment\.threads: 1 in the folder, 2 now.*|--mixed"):
+    with pytest.raises(RunFolderError, match=r"(?s)environment\.threads: 1 in the folder, 2 now.*--mixed"):
         run_study(other, mini_study.folder, workers=0)
+
+
+def test_with_mixed_another_thread_count_goes_on_and_marks_its_rows(mini_study: MiniStudy, tmp_path: Path) -> None:
+    out = tmp_path / "mixed"
+    shutil.copytree(mini_study.folder, out)
+    lost = next((out / "measurements").iterdir())
+    lost.unlink()
+    other = rewritten(mini_study, tmp_path, **section(mini_study, "engine", threads=2))
+    outcome = run_study(other, out, workers=0, mixed=True)
+    assert [unit.id for unit in outcome.done] == [lost.stem]
+    rows = xltransfer.open_run(out).measurements()
+    marked = rows.options.str.contains('"mixed":["environment.threads"]', regex=False)
+    assert set(rows[marked].unit) == {lost.stem}
 
 
 def test_more_replicates_than_distinct_blocks_are_refused(mini_study: MiniStudy, tmp_path: Path) -> None:
@@ -180,8 +194,6 @@ def test_a_base_model_without_masked_lm_head_is_refused_before_any_unit_starts(
 
 
 def test_a_longer_study_goes_on_in_the_same_folder(mini_study: MiniStudy, tmp_path: Path) -> None:
-    import shutil
-
     out = tmp_path / "grown"
     shutil.copytree(mini_study.folder, out)
     before = shards(out)

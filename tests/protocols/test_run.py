@@ -1,6 +1,7 @@
 """The miniature study, run: controls hold, and a score equals one made by the plainest loop over sentences."""
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -10,9 +11,12 @@ from safetensors.torch import load_file
 
 import xltransfer
 from xltransfer.analysis import transfer_scores
+from xltransfer.config.study import NoiseFloor
 from xltransfer.engine import Backbone, Stack
 from xltransfer.engine.adapter import AdapterConfig
-from xltransfer.protocols.transfer.wanted import adapter_units
+from xltransfer.protocols.transfer.context import Context
+from xltransfer.protocols.transfer.scoring import measure
+from xltransfer.protocols.transfer.wanted import adapter_units, wanted
 from xltransfer.runs.store import Store
 from xltransfer.tasks.pos import Pos
 
@@ -122,3 +126,18 @@ def test_item_counts_give_the_measured_scores_again(mini_study: MiniStudy, measu
     for key, value in stored.items():
         expected = f1.loc[key]
         assert (math.isnan(value) and math.isnan(expected)) or value == pytest.approx(expected)
+
+
+def test_bfloat16_noise_is_larger_than_rounding_and_smaller_than_a_tenth_of_a_nat(
+    mini_study: MiniStudy, measurements: pd.DataFrame
+) -> None:
+    resolved = mini_study.resolved
+    controls = resolved.study.controls.model_copy(update={"noise_floor": NoiseFloor(precision="bfloat16")})
+    coarse = replace(resolved, study=resolved.study.model_copy(update={"controls": controls}))
+    (noise,) = [unit for unit in wanted(coarse, "cpu", {}).units if unit.key.get("setting") == "noise"]
+    cells = measure(Context(coarse, Store(mini_study.folder)), noise)
+    mlm = measurements[(measurements.setting == "baseline") & (measurements.task == "mlm")].set_index("dataset").score
+    for cell in cells:
+        if cell.task == "mlm" and cell.setting == "noise_precision":
+            moved = abs(cell.counts["nll"].sum() / cell.counts["total"].sum() - mlm[cell.dataset])
+            assert 1e-6 < moved < 0.1
