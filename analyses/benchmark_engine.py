@@ -8,7 +8,7 @@ Keys: ``vs_padded`` and ``vs_dynamic`` compare real tokens a second of ``tasks.s
 eight sentences a batch in file order, padded to 256 or to the longest of the eight; ``of_matmul`` with ``torch.matmul``
 doing nothing but the encoder's linear maps on the very batches that were planned; ``nudge_vs_plain_*`` a step of
 ``nudge`` on 8 blocks of 128 with transformers' masked-LM class and torch's default AdamW; ``restore_over_step`` the
-clone of the weights and their way back, in steps. The plain loops carry no adapter, ours does.
+clone of the weights and their way back, in steps. All loops score the same composition: encoder, adapter, head.
 
 Usage: ``python analyses/benchmark_engine.py [--rounds 4] [--sentences 600] [--only score|nudge]``; about six minutes.
 """
@@ -21,14 +21,14 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
-from transformers import BertConfig, BertForMaskedLM, BertForTokenClassification, BertModel
+from transformers import BertConfig, BertForMaskedLM, BertModel
 from transformers.activations import ACT2FN
 
 from xltransfer.config.task import UPOS, TaskSpec
@@ -119,7 +119,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 @torch.inference_mode()
-def plain_loop(model: nn.Module, tokens: Ragged, rows: NDArray[np.int64], width: int | None) -> None:
+def plain_loop(model: Callable[..., Any], tokens: Ragged, rows: NDArray[np.int64], width: int | None) -> None:
     """Score ``rows`` as a plain script does, ``PLAIN_BATCH`` at a time, padded to ``width`` or to the longest."""
     for start in range(0, len(rows), PLAIN_BATCH):
         ids = tokens.padded(rows[start : start + PLAIN_BATCH], 0)
@@ -157,11 +157,12 @@ def scoring(rounds: int, n_sentences: int, turns: int = 6) -> dict[str, float]:
     """
     rng = np.random.default_rng(SEED)
     config = bert_base(30_000)
-    model, plain = backbone(config), BertForTokenClassification(config).eval()
+    model = backbone(config)
     task = Pos(TaskSpec(name="pos", shape="pos", train=[{"dataset": "x"}], targets=[{"dataset": "x"}]))
     draw_like_bert(model.add_adapter("pos", AdapterConfig()), torch.Generator().manual_seed(SEED))
     model.add_head("pos", task.head(model))
     model.eval().requires_grad_(False)
+    plain = partial(model, composition=Stack("pos"), head="pos")
     items = random_items(treebank_words(n_sentences, rng), config.vocab_size, rng)
     lengths = items.tokens.lengths
     prepared = Prepared.of(items, TOKEN_BUDGET, CPU)

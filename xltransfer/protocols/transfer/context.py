@@ -142,10 +142,14 @@ class Context:
 
     def text_batches(self, task: str, entry: str, other_batches: bool = False) -> list[MaskedBatch]:
         """Return a masked text on the device in its batches, or in other ones (not kept) for the noise floor."""
-        return self._plan_text(task, entry, 2) if other_batches else self._planned_text(task, entry)
+        if not other_batches:
+            return self._planned_text(task, entry)
+        spec, blocks = self.specs[task], len(self.text(task, entry).items)
+        usual = min(self.study.engine.token_budget // spec.block, blocks)
+        return self._plan_text(task, entry, spec.block * max(1, usual // 2))
 
-    def _plan_text(self, task: str, entry: str, parts: int = 1) -> list[MaskedBatch]:
-        budget = self.study.engine.token_budget // parts
+    def _plan_text(self, task: str, entry: str, token_budget: int | None = None) -> list[MaskedBatch]:
+        budget = token_budget or self.study.engine.token_budget
         return Mlm(self.specs[task]).batches(self.text(task, entry), budget, self.device)
 
     def _text(self, task: str, entry: str) -> MaskedText:
