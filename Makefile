@@ -25,7 +25,7 @@ types: $(INSTALLED)
 	$(BIN)/mypy
 
 unit: $(INSTALLED)
-	$(BIN)/pytest -n 2
+	$(BIN)/python -m pytest -n 2
 
 install: $(INSTALLED)
 

@@ -4,7 +4,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterator
-from importlib.resources import files
+from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
@@ -84,14 +84,22 @@ def test_family_and_genus_are_those_of_the_published_tables(table: LanguageTable
             assert (language.family, language.genus) == (row["family"], row["genus"]), language.code
 
 
+def lang2vec_data(name: str) -> Path:
+    """Return a data file of lang2vec, found without importing it.
+
+    Its module needs ``pkg_resources``, and the script that it installs beside ``python`` has the module's name.
+    """
+    return Path(str(distribution("lang2vec").locate_file(f"lang2vec/data/{name}")))
+
+
 def test_individual_codes_are_known_to_uriel(table: LanguageTable) -> None:
-    with np.load(str(files("lang2vec") / "data" / "features.npz"), allow_pickle=True) as features:
+    with np.load(lang2vec_data("features.npz"), allow_pickle=True) as features:
         known = set(features["langs"].tolist())
     assert {language.individual for language in table} - {None} <= known
 
 
 def test_two_letter_codes_agree_with_those_of_lang2vec(table: LanguageTable) -> None:
-    iso = json.loads((files("lang2vec") / "data" / "letter_codes.json").read_text(encoding="utf-8"))
+    iso = json.loads(lang2vec_data("letter_codes.json").read_text(encoding="utf-8"))
     differ = {
         alias: language.code
         for language in table
