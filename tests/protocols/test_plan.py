@@ -16,7 +16,8 @@ def test_a_plan_of_nothing_left_is_empty(mini_study: MiniStudy) -> None:
 @pytest.mark.slow
 def test_expected_disk_is_near_what_the_run_wrote(mini_study: MiniStudy) -> None:
     plan = make_plan(mini_study.resolved, None, workers=1, seconds=1.0)
-    written = sum(path.stat().st_size for path in (mini_study.folder / "items").iterdir())
+    shards = [path for kind in ("items", "measurements") for path in (mini_study.folder / kind).iterdir()]
+    written = sum(path.stat().st_size for path in shards)
     assert plan.disk == pytest.approx(written, rel=0.5)
     assert math.isfinite(plan.expected)
     assert plan.expected > 0

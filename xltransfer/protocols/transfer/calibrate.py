@@ -25,7 +25,7 @@ from xltransfer.protocols.transfer.wanted import BASELINE, adapter_units, scorer
 from xltransfer.protocols.transfer.work import prepare_process
 from xltransfer.runs.artefacts import artefact_metadata
 from xltransfer.runs.cells import Cell
-from xltransfer.runs.shards import items_shard
+from xltransfer.runs.shards import items_shard, measurements_shard
 from xltransfer.runs.store import Store
 from xltransfer.runs.unit import Unit
 
@@ -174,7 +174,8 @@ def _sizes(context: Context, cells: list[Cell]) -> tuple[float, float]:
     """Return stored bytes an item, and bytes of a shard beside its items: a line through two shards."""
     half = cells[: max(1, len(cells) // 2)]
     items = [sum(cell.n_items for cell in part) for part in (half, cells)]
-    sizes = [len(items_shard(_unit(context), part)) for part in (half, cells)]
+    unit = _unit(context)
+    sizes = [len(items_shard(unit, part)) + len(measurements_shard(unit, part)) for part in (half, cells)]
     if items[0] == items[1]:
         return sizes[1] / items[1], 0.0
     slope = (sizes[1] - sizes[0]) / (items[1] - items[0])
