@@ -23,11 +23,21 @@ def direction(name: str) -> int:
     ValueError
         The name is no metric of any task shape.
     """
+    return 1 if _metric(name).higher_is_better else -1
+
+
+def is_percent(name: str) -> bool:
+    """Return whether the metric is a share between 0 and 100; raises ``ValueError`` as :func:`direction`."""
+    return _metric(name).unit == "percent"
+
+
+def _metric(name: str) -> Metric:
+    """Return the metric of that name, whatever the task shape: one name means the same everywhere."""
     known = {metric.name: metric for metrics in SHAPES.values() for metric in metrics}
     plain = without_label(name)
     if plain not in known:
         raise ValueError(f"metric {name!r} is unknown, so its direction is too{near_match(plain, known)}")
-    return 1 if known[plain].higher_is_better else -1
+    return known[plain]
 
 
 def shape_of(names: Iterable[str]) -> str:

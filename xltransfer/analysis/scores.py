@@ -81,7 +81,7 @@ def transfer_scores(
     pairs = paired_scores(measurements, against)
     cells = _cells(pairs)
     flags = default_flags(measurements) if out_of_aggregates is None else out_of_aggregates
-    cells = _flagged(cells, flags)
+    cells = flagged(cells, flags)
     names = flag_columns(cells)
     cells["aggregated"] = np.isfinite(cells["ts"].astype("float64")) & ~cells[names].any(axis=1)
     return cells
@@ -139,7 +139,7 @@ def _cells(pairs: pd.DataFrame) -> pd.DataFrame:
     return cells
 
 
-def _flagged(cells: pd.DataFrame, flags: pd.DataFrame) -> pd.DataFrame:
+def flagged(cells: pd.DataFrame, flags: pd.DataFrame) -> pd.DataFrame:
     """Attach the flags of each cell's target; a target without flags has none of them."""
     require_columns(flags, TARGET, "out_of_aggregates")
     keys = [key for key in ("base", "adapter_seed", *TARGET) if key in flags.columns]
