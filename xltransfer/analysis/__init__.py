@@ -10,29 +10,79 @@ holds one idea; its docstring gives formula and source.
 """
 
 from xltransfer.analysis.adapter_seeds import adapter_seed_share
+from xltransfer.analysis.aggregate_intervals import target_aggregates, transfer_aggregates
 from xltransfer.analysis.aggregates import out_of_aggregates
+from xltransfer.analysis.changes import replicate_changes
+from xltransfer.analysis.common_top import common_top, top_ranks
+from xltransfer.analysis.compare import base_correlation, compare_bases, paired_bases
 from xltransfer.analysis.controls import controls
 from xltransfer.analysis.detectable import smallest_detectable_effect
+from xltransfer.analysis.extremes import extreme_targets
 from xltransfer.analysis.floor import at_floor
+from xltransfer.analysis.interval_statistics import Statistics, interval_statistics
+from xltransfer.analysis.intervals import cell_intervals
+from xltransfer.analysis.labels import label_changes
 from xltransfer.analysis.mantel import Mantel, mantel
 from xltransfer.analysis.matrix import transfer_matrix
+from xltransfer.analysis.max_recipients import max_recipients
+from xltransfer.analysis.multiplicity import adjusted
 from xltransfer.analysis.noise import noise_floor
+from xltransfer.analysis.percent_positive import percent_positive
+from xltransfer.analysis.pigeonhole import pigeonhole
+from xltransfer.analysis.progression import progression, step_changes
+from xltransfer.analysis.rank_sets import rank_sets
 from xltransfer.analysis.ranking import rank_target_languages, rank_transfer_languages
+from xltransfer.analysis.recipients import recipients
+from xltransfer.analysis.reliability import reliability
 from xltransfer.analysis.scores import transfer_scores
+from xltransfer.analysis.seen_unseen import seen_unseen, seen_unseen_differences
+from xltransfer.analysis.shrinkage import shrunk
 from xltransfer.analysis.sizes import small_targets
+from xltransfer.analysis.target_influence import ranking_influence, target_influence
+from xltransfer.analysis.task_correlation import task_correlation
+from xltransfer.analysis.variance_shares import variance_shares
 
 __all__ = [
     "Mantel",
+    "Statistics",
     "adapter_seed_share",
+    "adjusted",
     "at_floor",
+    "base_correlation",
+    "cell_intervals",
+    "common_top",
+    "compare_bases",
     "controls",
+    "extreme_targets",
+    "interval_statistics",
+    "label_changes",
     "mantel",
+    "max_recipients",
     "noise_floor",
     "out_of_aggregates",
+    "paired_bases",
+    "percent_positive",
+    "pigeonhole",
+    "progression",
+    "rank_sets",
     "rank_target_languages",
     "rank_transfer_languages",
+    "ranking_influence",
+    "recipients",
+    "reliability",
+    "replicate_changes",
+    "seen_unseen",
+    "seen_unseen_differences",
+    "shrunk",
     "small_targets",
     "smallest_detectable_effect",
+    "step_changes",
+    "target_aggregates",
+    "target_influence",
+    "task_correlation",
+    "top_ranks",
+    "transfer_aggregates",
     "transfer_matrix",
     "transfer_scores",
+    "variance_shares",
 ]

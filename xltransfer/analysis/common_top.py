@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import hypergeom
 
 from xltransfer.analysis.frames import require_columns
 from xltransfer.analysis.score_tables import ENTRY
@@ -100,6 +99,9 @@ def common_top(ranks: pd.DataFrame, unseen: set[str], top: int = 20) -> pd.DataF
 
 def _common(n: int, counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the chances of 0 .. n common members of random subsets of n with these sizes."""
+    # Only here: scipy.stats takes longer to load than most analyses to run.
+    from scipy.stats import hypergeom
+
     chances = np.zeros(n + 1)
     chances[int(counts[0])] = 1.0
     sizes = np.arange(n + 1)
@@ -112,6 +114,8 @@ def _common(n: int, counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def _drawn(n: int, marked: int, counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the chances of 0, 1, ... marked members in all the random subsets together."""
+    from scipy.stats import hypergeom
+
     chances = np.ones(1)
     for count in counts:
         chances = np.convolve(chances, hypergeom.pmf(np.arange(int(count) + 1), n, marked, int(count)))
