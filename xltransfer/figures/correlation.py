@@ -87,7 +87,7 @@ def task_correlation_matrix(
 
 _CAPTION = (
     "Below the diagonal: rank correlation over transfer languages with its interval; above: p and number of transfer "
-    "languages; on it: reliability of each task's ranking."
+    "languages; on it: reliability of each task's ranking from half of the replicates."
 )
 
 
