@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,6 +58,44 @@ def test_measurements_have_the_declared_columns_and_types(run: Run) -> None:
     assert baseline["steps"].isna().all()
     assert (baseline["transfer"] == "").all()
     assert len(frame) == 2 * (3 + 2 + 1 + 3)
+
+
+def test_rows_of_single_labels_can_be_left_out(run: Run) -> None:
+    whole, plain = run.measurements(), run.measurements(labels=False)
+    assert set(plain["metric"]) == {"accuracy", "span_f1", "nll", "f1"}
+    kept = whole[~whole["metric"].str.contains("[", regex=False)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(plain, kept)
+    assert len(whole) == len(plain) + 2
+
+
+def test_an_undefined_score_beside_equal_ones_stays_undefined(store: Store, six: list[Unit]) -> None:
+    """The footer's smallest and largest score pass over NaN: a column of 100, NaN is no constant column."""
+    nothing = {name: np.zeros(4, dtype=np.int64) for name in ("correct", "total", "span_tp", "span_fp", "span_fn")}
+    counts = nothing | {"correct": np.ones(4, dtype=np.int64), "total": np.ones(4, dtype=np.int64), "nll": [100.0] * 4}
+    claim(store.folder, Header({}, {}, {}))
+    store.write(six[0], [cell(counts={name: np.array(values) for name, values in counts.items()})])
+    scores = open_run(store.folder).measurements().set_index("metric")["score"]
+    assert scores.drop("span_f1").tolist() == [100.0, 100.0]
+    assert np.isnan(scores["span_f1"])
+
+
+def test_items_of_some_settings_are_the_same_rows_and_no_other_shard_is_decoded(run: Run, six: list[Unit]) -> None:
+    store, items = Store(run.folder), run.items()
+    for names in (["baseline"], ("nudged", "baseline"), ["no_such_setting"]):
+        kept = items[items["setting"].isin(names)]
+        chosen = run.items(settings=names)
+        assert len(chosen) == len(kept)
+        for name in ("unit", "setting", "task", "item", "cluster", "nll") if len(kept) else ():
+            assert chosen[name].tolist() == kept[name].tolist()
+    store.write(six[3], [cell(3)])
+    path = store.items_path(six[3].id)
+    content, group = path.read_bytes(), pq.read_metadata(path).row_group(0)
+    # Spoil the counts and leave the footer: whoever decodes them notices.
+    begin = group.column(group.num_columns - 1).data_page_offset
+    path.write_bytes(content[:begin] + bytes(40) + content[begin + 40 :])
+    assert len(run.items(settings=["baseline"])) == 2 * 4
+    with pytest.raises(RunFolderError, match=f"items/{six[3].id}.parquet is damaged"):
+        run.items()
 
 
 def test_items_have_a_row_per_item_with_its_identity(run: Run, six: list[Unit]) -> None:

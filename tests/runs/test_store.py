@@ -224,3 +224,12 @@ def test_leftovers_of_dead_processes_go_and_those_of_living_ones_stay(
 
 def _write(path: Path, data: bytes) -> Any:
     return path.write_bytes(data)
+
+
+def test_a_damaged_shard_is_named_with_what_to_do(store: Store, six: list[Unit]) -> None:
+    """A run that resumes asks which units are there, and must be told which file stands in its way."""
+    store.write(six[0], [cell()])
+    path = store.measurements_path(six[0].id)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(RunFolderError, match=f"{path.name} is damaged: .*; delete measurements/{path.name}, then run"):
+        store.present()

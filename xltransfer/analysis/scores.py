@@ -78,8 +78,8 @@ def transfer_scores(
     require_columns(measurements, [*REFERENCE, *TRANSFER, "setting", "replicate", "score", "n_scored"], "measurements")
     require_one_of(against, ("baseline", "random_sign", "shuffled_text"), "against")
     measurements = plain(measurements)
-    pairs = paired_scores(measurements, against)
-    cells = _cells(pairs)
+    cells = plain(_cells(paired_scores(_coded(measurements), against)))
+    cells["self_transfer"] = cells["transfer"] == cells["target"]
     flags = default_flags(measurements) if out_of_aggregates is None else out_of_aggregates
     cells = flagged(cells, flags)
     names = flag_columns(cells)
@@ -124,6 +124,12 @@ def percent_change(pairs: pd.DataFrame) -> "pd.Series[float]":
     return 100.0 * difference / reference.where(reference != 0.0)
 
 
+def _coded(measurements: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with categories for text: each text is looked at once, and not in every join and grouping."""
+    texts = ["base", "device", "setting", "transfer", "corpus", *TARGET, "metric"]
+    return measurements.astype(dict.fromkeys(texts, "category"))
+
+
 def _cells(pairs: pd.DataFrame) -> pd.DataFrame:
     """Average the replicates of each cell."""
     twice = pairs.duplicated([*CELL, "replicate"])
@@ -134,9 +140,7 @@ def _cells(pairs: pd.DataFrame) -> pd.DataFrame:
     cells = strict_mean(pairs, CELL, ["reference", "score", "change"]).rename(columns={"change": "ts"})
     cells.insert(0, "n_replicates", grouped.size())
     cells["ts_sd"] = grouped.std(ddof=1).where(cells["ts"].notna())
-    cells = cells.reset_index()
-    cells["self_transfer"] = cells["transfer"] == cells["target"]
-    return cells
+    return cells.reset_index()
 
 
 def flagged(cells: pd.DataFrame, flags: pd.DataFrame) -> pd.DataFrame:

@@ -1,24 +1,22 @@
 """From items shards (a row per cell and count column, counts as bytes) to a tidy frame with a row per item."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from xltransfer.errors import RunFolderError
 from xltransfer.runs.columns import CELL_COLUMNS, ITEMS
+from xltransfer.runs.read_shards import read_rows, require_items
 from xltransfer.runs.store import Store
 
 KEY_COLUMNS = ("unit", *CELL_COLUMNS)
 _KINDS = {name: ITEMS.field(name).type for name in KEY_COLUMNS}
 _COUNTS = ("count", "dtype", "values")
+_Key = tuple[str, str, str]
 
 
 @dataclass
@@ -32,28 +30,20 @@ class _Block:
     counts: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
-def item_frame(store: Store, wanted: Mapping[str, str], labels: bool) -> pd.DataFrame:
-    """Return the item counts of all cells whose columns have the ``wanted`` values; see ``Run.items``."""
+def item_frame(store: Store, wanted: Mapping[str, str | Collection[str]], labels: bool) -> pd.DataFrame:
+    """Return the item counts of all cells whose columns have one of the ``wanted`` values; see ``Run.items``."""
+    where = {name: [values] if isinstance(values, str) else values for name, values in wanted.items()}
+    group = 1 if labels else 0  # counts over all labels lie in the first row group, those per label in the second
     blocks = [
         _kept_rows(block, labels)
         for path in store.placed("items")
         if store.measurements_path(path.stem).exists()  # else the unit is not present: it is being written, or failed
-        for block in _blocks(_read(path, wanted, labels))
+        for block in _blocks(read_rows(path, ITEMS, row_group=group, where=where))
     ]
     frame = _identity_columns(blocks) | _item_columns(store, blocks)
     if labels:
         frame["label"] = _repeated([block.label for block in blocks], blocks)
     return pd.DataFrame(frame | _count_columns(blocks))
-
-
-def _read(path: Path, wanted: Mapping[str, str], labels: bool) -> pa.Table:
-    """Return the wanted rows of one shard: those of its first row group, or, for labels, of its second."""
-    shard = pq.ParquetFile(path)
-    group = 1 if labels else 0
-    table = shard.read_row_group(group) if group < shard.num_row_groups else ITEMS.empty_table()
-    for name, value in wanted.items():
-        table = table.filter(pc.equal(table[name], value))
-    return table
 
 
 def _blocks(table: pa.Table) -> list[_Block]:
@@ -108,24 +98,18 @@ def _item_columns(store: Store, blocks: Sequence[_Block]) -> dict[str, Any]:
             key: np.array([known.setdefault(text, len(known)) for text in table[name].to_pylist()], dtype=np.intp)
             for key, table in targets.items()
         }
-        parts = [_codes_of_target(codes_of, block)[block.rows] for block in blocks]
+        parts = [codes_of[_checked(store, codes_of, block)][block.rows] for block in blocks]
         codes = np.concatenate(parts) if parts else np.empty(0, dtype=np.intp)
         frame[name] = pd.Categorical.from_codes(codes, categories=pd.Index(list(known), dtype="str"))
     return frame
 
 
-def _codes_of_target(codes_of: Mapping[tuple[str, str, str], NDArray[np.intp]], block: _Block) -> NDArray[np.intp]:
-    """Return the codes of all items of the block's target."""
+def _checked(store: Store, listed: Mapping[_Key, NDArray[np.intp]], block: _Block) -> _Key:
+    """Return the block's target after checking that its items are known."""
     key = (block.identity["task"], block.identity["dataset"], block.identity["target"])
-    name = "/".join(key)
-    if key not in codes_of:
-        raise RunFolderError(f"the results folder lacks the items of target {name}; restore its targets/ folder")
-    if block.size != len(codes_of[key]):
-        raise RunFolderError(
-            f"unit {block.identity['unit']} counts {block.size} items of target {name}, targets/ lists "
-            f"{len(codes_of[key])}; the folder mixes two versions of the data"
-        )
-    return codes_of[key]
+    known = len(listed[key]) if key in listed else None
+    require_items(key, block.size, known, store.items_path(block.identity["unit"]))
+    return key
 
 
 def _count_columns(blocks: Sequence[_Block]) -> dict[str, Any]:

@@ -3,18 +3,20 @@
 A frame shows what was present when it was read: runs that still add to the folder do not disturb it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
+from xltransfer.runs.cluster_counts import ClusterCounts, stream_cluster_counts
 from xltransfer.runs.columns import MEASUREMENTS
 from xltransfer.runs.folder import Header, read_header
 from xltransfer.runs.item_frame import item_frame
+from xltransfer.runs.read_shards import read_rows
 from xltransfer.runs.store import Store
 from xltransfer.runs.unit import canonical_json
 
@@ -39,20 +41,40 @@ class Run:
         """The study of the latest run, as plain JSON values."""
         return self.header.study
 
-    def measurements(self) -> pd.DataFrame:
+    def measurements(self, labels: bool = True) -> pd.DataFrame:
         """Return all measurements: the columns of :data:`xltransfer.runs.columns.COLUMNS`, a row per cell and metric.
 
         Integers are nullable ``Int64``, ``score`` is float64 with NaN where undefined, everything else is text.
+
+        Parameters
+        ----------
+        labels
+            Whether the scores of single gold labels, ``accuracy[NOUN]``, have rows too.
+
+        Raises
+        ------
+        RunFolderError
+            If a shard is damaged or of another version.
         """
-        tables = [pq.ParquetFile(path).read() for path in Store(self.folder).placed("measurements")]
-        table = pa.concat_tables([MEASUREMENTS.empty_table(), *(t.replace_schema_metadata(None) for t in tables)])
-        frame: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+        paths = Store(self.folder).placed("measurements")
+        tables = [_measured(path, labels) for path in paths]
+        table = pa.concat_tables([MEASUREMENTS.empty_table(), *tables])
+        del tables  # the frame takes the place of the tables, column after column
+        mapper = {pa.int64(): pd.Int64Dtype()}.get
+        frame: pd.DataFrame = table.to_pandas(types_mapper=mapper, self_destruct=True)
         return frame
 
     def items(
-        self, task: str | None = None, target: str | None = None, dataset: str | None = None, labels: bool = False
+        self,
+        task: str | None = None,
+        target: str | None = None,
+        dataset: str | None = None,
+        labels: bool = False,
+        settings: Collection[str] | None = None,
     ) -> pd.DataFrame:
         """Return the counts per item of every cell, a row per cell and item (and gold label).
+
+        All of a large run takes tens of GiB: choose, or go through it with :meth:`cluster_counts`.
 
         Parameters
         ----------
@@ -61,6 +83,9 @@ class Run:
         labels
             Counts per gold label, with a column ``label`` behind ``cluster``. Only rows with a count: an item without
             a count under a label has no row there, so sums are complete.
+        settings
+            Keep only these settings; None keeps all. The floor test and sizes of targets read ``("baseline",
+            "trivial")``, for which the other shards are not decoded.
 
         Returns
         -------
@@ -71,10 +96,45 @@ class Run:
         Raises
         ------
         RunFolderError
-            If the item identities of a target are not in the folder.
+            If the item identities of a target are not in the folder, or a shard is damaged or of another version.
         """
-        wanted = {name: value for name, value in (("task", task), ("target", target), ("dataset", dataset)) if value}
-        return item_frame(Store(self.folder), wanted, labels)
+        wanted = {name: [value] for name, value in (("task", task), ("target", target), ("dataset", dataset)) if value}
+        chosen = {} if settings is None else {"setting": settings}
+        return item_frame(Store(self.folder), wanted | chosen, labels)
+
+    def cluster_counts(
+        self,
+        settings: Collection[str] = ("nudge",),
+        tasks: Collection[str] | None = None,
+        steps: Collection[int] | None = None,
+    ) -> Iterator[ClusterCounts]:
+        """Return the item counts summed over clusters, one transfer entry (with all its replicates) after another.
+
+        Parameters
+        ----------
+        settings
+            Which settings.
+        tasks, steps
+            Only these tasks, and only these numbers of optimizer steps; None yields all. A setting without steps, such
+            as ``baseline``, is not left out by ``steps``.
+
+        Returns
+        -------
+        Iterator of ClusterCounts
+            Sorted by base, setting, corpus and steps, then by task and adapter seed. Of the untouched model there is
+            one for each base, task and adapter seed, with a row for each kind of device. A setting that was not run
+            yields nothing.
+
+        Raises
+        ------
+        RunFolderError
+            At once if there are no finished units or a file of measurements or targets is no good; on the way, if a
+            file of items is missing, damaged, of another version, or counts other items than ``targets/`` lists, or if
+            two units scored the same cell.
+        ValueError
+            If the results do not have one of the ``tasks``.
+        """
+        return stream_cluster_counts(Store(self.folder), settings, tasks, steps)
 
     def failures(self) -> pd.DataFrame:
         """Return the units that failed and are not there: ``unit, error, message, key`` (key as JSON)."""
@@ -91,3 +151,10 @@ def open_run(folder: Path | str) -> Run:
         If the folder has no ``run.json``, or it cannot be read.
     """
     return Run(Path(folder), read_header(folder))
+
+
+def _measured(path: Path, labels: bool) -> pa.Table:
+    """Return the measurements of one unit, with or without those of single gold labels."""
+    table = read_rows(path, MEASUREMENTS)
+    of_label = pc.ends_with(table["metric"], "]")
+    return table if labels or not pc.any(of_label).as_py() else table.filter(pc.invert(of_label))

@@ -25,11 +25,13 @@ import pyarrow.parquet as pq
 
 from xltransfer.errors import RunFolderError
 from xltransfer.runs import atomic
-from xltransfer.runs.artefacts import read_key, sort_metadata
+from xltransfer.runs.artefacts import read_key as read_artefact_key
+from xltransfer.runs.artefacts import sort_metadata
 from xltransfer.runs.cells import Cell
 from xltransfer.runs.columns import TARGETS
 from xltransfer.runs.failure import Failure
-from xltransfer.runs.shards import KEY, encode, items_shard, measurements_shard
+from xltransfer.runs.read_shards import read_key, read_rows
+from xltransfer.runs.shards import encode, items_shard, measurements_shard
 from xltransfer.runs.unit import Unit
 
 
@@ -51,9 +53,15 @@ class Store:
         return path.exists()
 
     def present(self) -> dict[str, dict[str, Any]]:
-        """Return the keys of all units that are there, by id; an artefact whose writer named no unit has ``{}``."""
-        keys = {path.stem: _parquet_key(path) for path in self.placed("measurements")}
-        return keys | {path.stem: read_key(path) for path in self.placed("artefacts")}
+        """Return the keys of all units that are there, by id; an artefact whose writer named no unit has ``{}``.
+
+        Raises
+        ------
+        RunFolderError
+            If a shard is damaged.
+        """
+        keys = {path.stem: read_key(path) for path in self.placed("measurements")}
+        return keys | {path.stem: read_artefact_key(path) for path in self.placed("artefacts")}
 
     def measurements_path(self, unit_id: str) -> Path:
         """Return where the measurements of a unit are, or will be."""
@@ -124,8 +132,8 @@ class Store:
         """Return the item identities (columns ``item``, ``cluster``) by (task, dataset, target)."""
         found = {}
         for path in self.placed("targets"):
-            key = _parquet_key(path)
-            found[key["task"], key["dataset"], key["target"]] = pq.read_table(path).replace_schema_metadata(None)
+            key = read_key(path)
+            found[key["task"], key["dataset"], key["target"]] = read_rows(path, TARGETS)
         return found
 
     def record_failure(self, unit: Unit, error: BaseException | str) -> Failure:
@@ -169,15 +177,6 @@ class Store:
         """Return the files of one sub-folder by name; temporary ones, which start with a dot, are left out."""
         folder = self.folder / kind
         return sorted(path for path in folder.iterdir() if path.name[0] != ".") if folder.is_dir() else []
-
-
-def _parquet_key(path: Path) -> dict[str, Any]:
-    """Return the key in the footer of a shard."""
-    metadata = pq.read_metadata(path).metadata or {}
-    if KEY not in metadata:
-        raise RunFolderError(f"{path} names no unit in its footer: it was not written by xltransfer; remove it")
-    key: dict[str, Any] = json.loads(metadata[KEY])
-    return key
 
 
 def _file_name(name: str) -> str:
