@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xltransfer.analysis.changes import SCALES
+from xltransfer.analysis.scales import SCALES
 from xltransfer.analysis.score_tables import score_tables
 
 

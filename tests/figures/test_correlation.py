@@ -59,9 +59,8 @@ def test_the_caption_says_what_the_intervals_are_and_controls_are_apart(make_cor
     control = frame.assign(setting="random_sign", estimate=0.0)
     figure = task_correlation_matrix(pd.concat([frame, control]))
     caption = " ".join(text.get_text().replace("\n", " ") for text in figure.texts)
-    assert caption.endswith(
-        "reliability of each task's ranking from half of the replicates. 95 % intervals for this test set (replicates vary)."
-    )
+    assert "reliability of each task's ranking from half of the replicates." in caption
+    assert caption.endswith("95 % intervals for this test set (replicates vary).")
     assert texts(figure) == texts(task_correlation_matrix(frame))
     assert texts(task_correlation_matrix(control, setting="random_sign"))[1, 0].startswith("0.00\n")
 

@@ -1,4 +1,4 @@
-"""Pure functions from tidy frame to tidy frame: transfer scores, rankings, controls, typology.
+"""Pure functions from tidy frame to tidy frame: transfer scores, intervals, rankings, controls, correlations.
 
     from xltransfer.analysis import transfer_scores, rank_transfer_languages
 
@@ -16,7 +16,11 @@ from xltransfer.analysis.changes import replicate_changes
 from xltransfer.analysis.common_top import common_top, top_ranks
 from xltransfer.analysis.compare import base_correlation, compare_bases, paired_bases
 from xltransfer.analysis.controls import controls
-from xltransfer.analysis.detectable import smallest_detectable_effect
+from xltransfer.analysis.detectable import (
+    measured_detectable_effect,
+    smallest_detectable_effect,
+    smallest_detectable_nll_effect,
+)
 from xltransfer.analysis.extremes import extreme_targets
 from xltransfer.analysis.floor import at_floor
 from xltransfer.analysis.interval_statistics import Statistics, interval_statistics
@@ -28,7 +32,7 @@ from xltransfer.analysis.max_recipients import max_recipients
 from xltransfer.analysis.multiplicity import adjusted
 from xltransfer.analysis.noise import noise_floor
 from xltransfer.analysis.percent_positive import percent_positive
-from xltransfer.analysis.pigeonhole import pigeonhole
+from xltransfer.analysis.pigeonhole import Pigeonhole, pigeonhole
 from xltransfer.analysis.progression import progression, step_changes
 from xltransfer.analysis.rank_sets import rank_sets
 from xltransfer.analysis.ranking import rank_target_languages, rank_transfer_languages
@@ -44,6 +48,7 @@ from xltransfer.analysis.variance_shares import variance_shares
 
 __all__ = [
     "Mantel",
+    "Pigeonhole",
     "Statistics",
     "adapter_seed_share",
     "adjusted",
@@ -58,6 +63,7 @@ __all__ = [
     "label_changes",
     "mantel",
     "max_recipients",
+    "measured_detectable_effect",
     "noise_floor",
     "out_of_aggregates",
     "paired_bases",
@@ -76,6 +82,7 @@ __all__ = [
     "shrunk",
     "small_targets",
     "smallest_detectable_effect",
+    "smallest_detectable_nll_effect",
     "step_changes",
     "target_aggregates",
     "target_influence",

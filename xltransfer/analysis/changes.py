@@ -1,25 +1,14 @@
-"""The change that every single replicate made, on four scales: the rows that all statistics beyond a mean start from.
-
-Percent change is how the papers state transfer, but a poor scale to test on (Vickers 2001): a point gained on a weak
-target counts for more than one gained on a strong target. So the plain difference, the log ratio and the difference of
-log odds stand beside it. See protocols.md §6.
-"""
-
-from typing import Final, Literal, get_args
+"""What every single replicate changed, on four scales: the rows that all statistics beyond a mean start from."""
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
 
 from xltransfer.analysis.aggregates import flag_columns
 from xltransfer.analysis.aggregates import out_of_aggregates as default_flags
 from xltransfer.analysis.frames import CELL, REFERENCE, TRANSFER, plain, require_columns
-from xltransfer.analysis.metric_names import direction, is_percent
+from xltransfer.analysis.metric_names import metric_named
+from xltransfer.analysis.scales import SCALES, Scale, change
 from xltransfer.analysis.scores import Against, flagged, paired_scores
-
-Scale = Literal["ts", "delta", "log_ratio", "logit_delta"]
-
-SCALES: Final[tuple[Scale, ...]] = get_args(Scale)
 
 
 def replicate_changes(
@@ -58,17 +47,10 @@ def replicate_changes(
 
 def _other_scales(pairs: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
     """Return the scales beside ts of every row."""
-    names = pairs["metric"].unique()
-    sign = pairs["metric"].map({name: direction(name) for name in names}).astype("float64")
-    percent = pairs["metric"].map({name: is_percent(name) for name in names}).astype(bool)
-    score, reference = pairs["score"].astype("float64"), pairs["reference"].astype("float64")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_ratio = sign * (np.log(score) - np.log(reference))
-        logit_delta = sign * pd.Series(logit(score / 100.0) - logit(reference / 100.0), index=pairs.index)
-    finite = np.isfinite
-    return {
-        "delta": sign * (score - reference),
-        # A score of 0 or of 100 % has no finite logarithm or log odds: undefined, not infinite.
-        "log_ratio": log_ratio.where(finite(log_ratio)),
-        "logit_delta": logit_delta.where(percent & finite(logit_delta)),
-    }
+    others: tuple[Scale, ...] = tuple(scale for scale in SCALES if scale != "ts")
+    found = {scale: np.full(len(pairs), np.nan) for scale in others}
+    for name, rows in pairs.groupby("metric", observed=True).indices.items():
+        score, reference = (pairs[column].to_numpy(dtype=np.float64)[rows] for column in ("score", "reference"))
+        for scale in others:
+            found[scale][rows] = change(scale, score, reference, metric_named(str(name)))
+    return {scale: pd.Series(values, index=pairs.index) for scale, values in found.items()}

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xltransfer.analysis.changes import SCALES, Scale
 from xltransfer.analysis.contrasts import Contrast, contrast_frame, entry_mean, mean_weights
 from xltransfer.analysis.frames import CELL, plain, require_columns
 from xltransfer.analysis.pairing import Pair, difference, entry_keys, paired
 from xltransfer.analysis.rank_correlation import rank_correlation
+from xltransfer.analysis.scales import SCALES, Scale
 from xltransfer.analysis.score_tables import ENTRY, RECEIVER, ScoreTable, score_tables
 from xltransfer.analysis.student import INTERVAL
 from xltransfer.randomness import stream

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xltransfer.analysis.changes import Scale
 from xltransfer.analysis.crossed import crossed_df, crossed_variance
+from xltransfer.analysis.scales import Scale
 from xltransfer.analysis.student import INTERVAL, t_intervals
 
 Table = NDArray[np.float64]

@@ -13,10 +13,12 @@ import pandas as pd
 from xltransfer.analysis.aggregates import flag_columns
 from xltransfer.analysis.aggregates import out_of_aggregates as default_flags
 from xltransfer.analysis.cell_means import replicate_means
-from xltransfer.analysis.changes import SCALES, Scale, replicate_changes
+from xltransfer.analysis.changes import replicate_changes
 from xltransfer.analysis.contrasts import Contrast, contrast_frame, entry_mean, target_mean
 from xltransfer.analysis.frames import CELL, plain, require_columns, require_one_of
+from xltransfer.analysis.multiplicity import holm
 from xltransfer.analysis.pairing import entry_keys
+from xltransfer.analysis.scales import SCALES, Scale
 from xltransfer.analysis.score_tables import ENTRY, STUDY, ScoreTable, score_tables
 from xltransfer.analysis.scores import Against
 
@@ -127,10 +129,6 @@ def _of_table(
 
 
 def _holm(p: "pd.Series[float]") -> "pd.Series[float]":
-    """Return Holm's adjusted p-values; NaN stays NaN and counts as no test."""
-    # Only here: it loads scipy.stats, which takes longer than most analyses.
-    from statsmodels.stats.multitest import multipletests
-
+    """Return Holm's corrected p-values; NaN stays NaN and counts as no test."""
     tested = p.dropna()
-    corrected = multipletests(tested, method="holm")[1] if len(tested) else []
-    return pd.Series(corrected, index=tested.index, dtype="float64").reindex(p.index)
+    return pd.Series(holm(np.asarray(tested, dtype=np.float64)), index=tested.index, dtype="float64").reindex(p.index)

@@ -23,16 +23,22 @@ def direction(name: str) -> int:
     ValueError
         The name is no metric of any task shape.
     """
-    return 1 if _metric(name).higher_is_better else -1
+    return 1 if metric_named(name).higher_is_better else -1
 
 
 def is_percent(name: str) -> bool:
     """Return whether the metric is a share between 0 and 100; raises ``ValueError`` as :func:`direction`."""
-    return _metric(name).unit == "percent"
+    return metric_named(name).unit == "percent"
 
 
-def _metric(name: str) -> Metric:
-    """Return the metric of that name, whatever the task shape: one name means the same everywhere."""
+def metric_named(name: str) -> Metric:
+    """Return the metric of that name, whatever the task shape: one name means the same everywhere.
+
+    Raises
+    ------
+    ValueError
+        The name is no metric of any task shape.
+    """
     known = {metric.name: metric for metrics in SHAPES.values() for metric in metrics}
     plain = without_label(name)
     if plain not in known:

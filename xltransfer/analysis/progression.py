@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from xltransfer.analysis.cell_means import cell_means
-from xltransfer.analysis.changes import Scale
 from xltransfer.analysis.contrasts import Contrast, contrast_frame, entry_mean, target_mean
 from xltransfer.analysis.pairing import difference, entry_keys, paired
+from xltransfer.analysis.scales import Scale
 from xltransfer.analysis.score_tables import ENTRY, ScoreTable, score_tables
 
 _CURVE: Final = ["base", "setting", "task", "metric"]

@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xltransfer.analysis.cell_means import replicate_means
-from xltransfer.analysis.changes import Scale
 from xltransfer.analysis.frames import TIE
+from xltransfer.analysis.scales import Scale
 from xltransfer.analysis.score_tables import ENTRY, STUDY, ScoreTable, score_tables
 from xltransfer.randomness import stream
 

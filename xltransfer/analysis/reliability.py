@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import fdtrc, fdtri, stdtrit
 
-from xltransfer.analysis.changes import Scale
 from xltransfer.analysis.halves import Halves, half_means, halves
 from xltransfer.analysis.rank_correlation import correlations, mid_ranks
+from xltransfer.analysis.scales import Scale
 from xltransfer.analysis.score_tables import STUDY, ScoreTable, score_tables
 from xltransfer.analysis.student import INTERVAL
 from xltransfer.randomness import stream

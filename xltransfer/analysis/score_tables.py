@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xltransfer.analysis.changes import SCALES, Scale
 from xltransfer.analysis.frames import require_columns, require_one_of
+from xltransfer.analysis.scales import SCALES, Scale
 
 STUDY: Final = ["base", "setting", "task", "metric", "steps"]
 ENTRY: Final = ["transfer", "corpus"]

@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xltransfer.analysis.cell_means import cell_means
-from xltransfer.analysis.changes import Scale
 from xltransfer.analysis.contrasts import ENTRIES, contrast_frame, crossed_contrast
 from xltransfer.analysis.frames import require_columns
+from xltransfer.analysis.scales import Scale
 from xltransfer.analysis.score_tables import STUDY, ScoreTable, score_tables
 from xltransfer.errors import near_match
 

@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xltransfer.analysis.cell_means import cell_means
-from xltransfer.analysis.changes import Scale
 from xltransfer.analysis.frames import TIE
 from xltransfer.analysis.rank_correlation import correlations, mid_ranks
+from xltransfer.analysis.scales import Scale
 from xltransfer.analysis.score_tables import ENTRY, RECEIVER, STUDY, ScoreTable, score_tables
 
 _INFLUENCE: Final = [

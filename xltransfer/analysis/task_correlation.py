@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xltransfer.analysis.changes import SCALES, Scale
 from xltransfer.analysis.equal_replicates import equal_replicates
 from xltransfer.analysis.frames import require_columns, require_one_of
 from xltransfer.analysis.halves import half_means, halves
 from xltransfer.analysis.metric_names import main_metric
 from xltransfer.analysis.rank_correlation import correlations, mid_ranks, rank_correlation
 from xltransfer.analysis.reliability import icc, stepped
+from xltransfer.analysis.scales import SCALES, Scale
 from xltransfer.analysis.score_tables import ENTRY, RECEIVER
 from xltransfer.analysis.student import INTERVAL
 from xltransfer.randomness import stream

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xltransfer.analysis.changes import SCALES, Scale
 from xltransfer.analysis.equal_replicates import equal_replicates
 from xltransfer.analysis.frames import CELL, require_columns, require_one_of
+from xltransfer.analysis.scales import SCALES, Scale
 from xltransfer.analysis.score_tables import ENTRY, RECEIVER, STUDY
 
 SOURCES: Final = (
