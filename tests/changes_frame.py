@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xltransfer.analysis.changes import SCALES
+from xltransfer.analysis.scales import SCALES
 
 
 def changes_frame(values: NDArray[np.float64], **columns: Any) -> pd.DataFrame:
