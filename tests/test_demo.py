@@ -58,6 +58,7 @@ def test_shows_every_distance_and_the_control_and_goes_on_where_it_was(finished,
     for name in ("sound", "lexical", "order", "script", "tree"):
         assert sum(name in line and "mlm" in line for line in shown.splitlines()) == 2, name
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*.safetensors")} == before
+    assert shown.splitlines()[-1].startswith(f"report: {finished / 'report' / 'report.html'}, ")
 
 
 def test_pairs_are_counted_without_self_pairs_and_the_control_names_the_unseen(finished):
@@ -89,6 +90,8 @@ def test_a_control_that_fails_ends_the_command_with_1(finished, monkeypatch):
     failing = pd.DataFrame({"transfer": ["qab", "qcf"], "steps": [6, 6], "ts": [1.0, -0.1], "holds": [True, False]})
     monkeypatch.setattr(parts, "demo_of", lambda seed: miniature(seed))
     monkeypatch.setattr(parts, "positive_control", lambda ts, seen: failing)
+    monkeypatch.setattr("xltransfer.cli.report.write", lambda *words, **options: None)
+    monkeypatch.setattr("xltransfer.cli.report.show", lambda written: None)
     app = typer.Typer()
     app.command()(demo)
     result = CliRunner().invoke(app, ["--out", str(finished), "--workers", "0"])

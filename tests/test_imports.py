@@ -21,6 +21,8 @@ FLOORS = {
     "runs": 4,
     "analysis": 5,
     "protocols": 5,
+    "figures": 6,
+    "report": 7,
     "cli": 8,
 }
 BLOCK_TORCH = """

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xltransfer.cli.scores import baseline_scores_by_task, ts_ranges, zero_steps_verdict
 from xltransfer.cli.tables import cell, table_of
 from xltransfer.errors import ConfigError, RunFolderError
+from xltransfer.report.overview import baseline_scores_by_task, ts_ranges, zero_steps_verdict
 from xltransfer.runs.open import open_run
 from xltransfer.runs.store import Store
 
@@ -64,7 +64,7 @@ def test_against_a_control(mini_study: Any, xltransfer: Any) -> None:
 def test_labels_have_a_table_of_their_own(mini_study: Any, xltransfer: Any) -> None:
     result = xltransfer("scores", mini_study.folder, "--labels", "--task", "pos")
     assert "per gold label" in result.output
-    assert "accuracy[NOUN]" in result.output
+    assert any({"pos", "accuracy", "NOUN"} <= set(line.split()) for line in result.output.splitlines())
 
 
 def test_errors_name_what_is_known(mini_study: Any, xltransfer: Any, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from xltransfer.config.resolve import ResolvedStudy
     from xltransfer.protocols.transfer.demo import Demo
     from xltransfer.runs.executors.ledger import Outcome
-    from xltransfer.runs.open import Run
 
 SHOWN = (("pos", "accuracy"), ("mlm", "nll"))
 """Task and metric of the rows that are printed."""
@@ -31,7 +30,7 @@ def demo(
 
     Prints how far transfer goes with the languages' true distances, whatever comes out, and the positive control: text
     of an unseen language must help the model with that language's text. Exit status 1: it does not, or units failed.
-    Takes 3 to 5 minutes and under 3 GiB on two cores.
+    Ends with the report, as `xltransfer report` writes it. Takes 3 to 6 minutes and under 3 GiB on two cores.
     """
     from xltransfer.protocols.transfer.demo import demo_of
 
@@ -43,6 +42,8 @@ def demo(
 
 def run_demo(what: "Demo", out: Path, workers: int) -> str:
     """Make, run and show a demo; return what went wrong, or an empty text."""
+    from xltransfer.cli.report import audit_tables, write
+    from xltransfer.cli.report import show as show_report
     from xltransfer.cli.tables import show
 
     resolved = _prepare(what, out)
@@ -57,6 +58,8 @@ def run_demo(what: "Demo", out: Path, workers: int) -> str:
     print("Positive control: self-transfer of the unseen languages on mlm (ts in percent, must be above 0).")
     show(control)
     print(f"study {out / 'demo.yaml'}, results {out / 'run'}; all scores: xltransfer scores {out / 'run'}")
+    print("writing the report", flush=True)
+    show_report(write(out / "run", out / "report", audit=audit_tables(str(out / "demo.yaml"), None)))
     if control.empty or not control["holds"].all():
         bad = ", ".join(control.loc[~control["holds"], "transfer"]) or "no unseen language was scored"
         return f"positive control FAILED ({bad}): the nudge did not reach the model; nothing above can be trusted"
@@ -85,11 +88,12 @@ def demo_results(out: Path, seen: frozenset[str], seed: int) -> "tuple[pd.DataFr
     from xltransfer.analysis import out_of_aggregates, transfer_scores
     from xltransfer.analysis.distances import distance_correlations
     from xltransfer.protocols.transfer.demo import positive_control, true_distances
+    from xltransfer.report.choose import untouched_items
 
     run = xltransfer.open_run(out / "run")
-    rows = run.measurements()
+    rows = run.measurements(labels=False)
     rows = rows[[pair in SHOWN for pair in zip(rows["task"], rows["metric"], strict=True)]]
-    ts = transfer_scores(rows, out_of_aggregates=out_of_aggregates(rows, _untouched_items(run)))
+    ts = transfer_scores(rows, out_of_aggregates=out_of_aggregates(rows, untouched_items(run)))
     keys, distances = ["task", "metric", "steps", "distance"], true_distances(out)
     raw = distance_correlations(ts, distances, seed=seed, permutations=PERMUTATIONS)[[*keys, "rho", "p", "n_pairs"]]
     centred = distance_correlations(ts, distances, seed=seed, permutations=PERMUTATIONS, centred=True)[
@@ -98,17 +102,6 @@ def demo_results(out: Path, seen: frozenset[str], seed: int) -> "tuple[pd.DataFr
     centred = centred.rename(columns={"rho": "centred_rho", "p": "centred_p"})
     joined = raw.merge(centred, on=keys, validate="one_to_one")
     return joined[[*keys, "rho", "p", "centred_rho", "centred_p", "n_pairs"]], positive_control(ts, seen)
-
-
-def _untouched_items(run: "Run") -> "pd.DataFrame":
-    """Return what the floor test reads: items of the untouched model and of the trivial predictor."""
-    import pandas as pd
-
-    items = pd.concat([run.items(task=task) for task, _ in SHOWN], ignore_index=True)
-    untouched = items[items["setting"].isin(["baseline", "trivial"])].reset_index(drop=True)
-    counts = untouched.columns[list(untouched.columns).index("cluster") + 1 :]
-    # A column that a task does not have is missing in its rows: NaN in a sum of counts, as the analyses want it.
-    return untouched.astype(dict.fromkeys(counts, "float64"))
 
 
 def _prepare(what: "Demo", out: Path) -> "ResolvedStudy":

@@ -49,14 +49,17 @@ def scores(
     """
     from xltransfer.analysis import out_of_aggregates, transfer_scores
     from xltransfer.cli.tables import write_csv
+    from xltransfer.report.choose import check_steps, chosen_rows, ranked_metrics, untouched_items
+    from xltransfer.report.overview import baseline_scores_by_task
     from xltransfer.runs.open import open_run
 
     run = open_run(folder)
-    rows = _chosen(run, task)
-    mains = _metrics(run, rows, metric)
+    rows = chosen_rows(run, task, labels=labels)
+    mains = ranked_metrics(run, set(rows["task"]), metric)
     plain = rows[~rows["metric"].str.contains("[", regex=False)]
-    _check(plain, steps, against)
-    flags = out_of_aggregates(plain, _floor_items(run, task))
+    check_steps(plain, steps)
+    _check_control(plain, against)
+    flags = out_of_aggregates(plain, untouched_items(run, task))
     frames = {"baseline": baseline_scores_by_task(plain, flags, mains)}
     ts = transfer_scores(plain, against, flags)
     frames |= {"transfer_scores": ts}
@@ -70,87 +73,12 @@ def scores(
         write_csv(frames, csv)
 
 
-def _chosen(run: "Run", task: str | None) -> "pd.DataFrame":
-    """Return the measurements, of one task if it is named."""
-    from xltransfer.errors import ConfigError, RunFolderError, near_match
-
-    rows = run.measurements()
-    if rows.empty or "baseline" not in set(rows["setting"]):
-        raise RunFolderError(f"{run.folder} has no baseline scores yet; go on with 'xltransfer run' first")
-    if task is None:
-        return rows
-    known = sorted(set(rows["task"]))
-    if task not in known:
-        raise ConfigError(f"--task {task}: the results have no such task{near_match(task, known)}")
-    return rows[rows["task"] == task]
-
-
-def _metrics(run: "Run", rows: "pd.DataFrame", metric: str | None) -> dict[str, str]:
-    """Return the metric to rank by for each task: the named one where a task has it, else the main one of its shape."""
-    from xltransfer.errors import ConfigError, near_match
-    from xltransfer.metrics import SHAPES
-
-    present = set(rows["task"])
-    shapes = {task["name"]: task["shape"] for task in run.study["tasks"] if task["name"] in present}
-    if metric is None:
-        return {name: SHAPES[shape][0].name for name, shape in shapes.items()}
-    known = {name: {each.name for each in SHAPES[shape]} for name, shape in shapes.items()}
-    having = {name: metric for name, metrics in known.items() if metric in metrics}
-    if not having:
-        raise ConfigError(f"--metric {metric}: no task here has it{near_match(metric, set().union(*known.values()))}")
-    return having
-
-
-def _check(rows: "pd.DataFrame", steps: int | None, against: Against) -> None:
-    """Refuse a k that was not scored and a control that was not run."""
+def _check_control(rows: "pd.DataFrame", against: Against) -> None:
+    """Refuse a control that was not run."""
     from xltransfer.errors import ConfigError
 
-    nudged = rows[rows["setting"] == "nudge"]
-    known = sorted({int(k) for k in nudged["steps"].dropna()})
-    if steps is not None and steps not in known:
-        raise ConfigError(f"--steps {steps}: no nudge of that many steps was scored; known: {known}")
     if against != "baseline" and against not in set(rows["setting"]):
         raise ConfigError(f"--against {against}: the results have no such control; add controls.{against} to the study")
-
-
-def _floor_items(run: "Run", task: str | None) -> "pd.DataFrame":
-    """Return the items that the floor test reads, those of the untouched model and of the trivial predictor."""
-    import pandas as pd
-
-    from xltransfer.analysis.frames import plain
-    from xltransfer.runs.item_frame import item_frame
-    from xltransfer.runs.store import Store
-
-    of_task = {} if task is None else {"task": task}
-    settings = ("baseline", "trivial")
-    parts = [item_frame(Store(run.folder), of_task | {"setting": setting}, False) for setting in settings]
-    items = pd.concat([plain(part) for part in parts if len(part)], ignore_index=True)
-    # Counts are sums of what a target has; a column that a task does not have is NaN in its rows.
-    counts = list(items.columns)[list(items.columns).index("cluster") + 1 :]
-    return items.astype(dict.fromkeys(counts, "float64"))
-
-
-def baseline_scores_by_task(rows: "pd.DataFrame", flags: "pd.DataFrame", mains: dict[str, str]) -> "pd.DataFrame":
-    """Return a row per base, task and metric: the untouched model's mean, and how many cells are out of it.
-
-    A cell is an adapter seed and a target. ``score`` is the unweighted mean over the cells in the aggregates, in the
-    metric's unit; ``at_floor`` and ``small`` count cells, and one may be both.
-    """
-    keys = ["base", "device", "adapter_seed", "task", "dataset", "target"]
-    own = rows[(rows["setting"] == "baseline") & (rows["metric"] == rows["task"].map(mains))]
-    cells = own[[*keys, "metric", "score"]].drop_duplicates().merge(flags, how="left", on=keys, validate="many_to_one")
-    out = cells[["at_floor", "small"]].eq(True).any(axis=1)
-    cells = cells.assign(kept=cells["score"].where(~out), used=~out & cells["score"].notna())
-    grouped = cells.groupby(["base", "task", "metric"])
-    return grouped.agg(
-        score=("kept", "mean"),
-        lowest=("kept", "min"),
-        highest=("kept", "max"),
-        cells=("score", "size"),
-        aggregated=("used", "sum"),
-        at_floor=("at_floor", "sum"),
-        small=("small", "sum"),
-    ).reset_index()
 
 
 def _show_baseline(table: "pd.DataFrame") -> None:
@@ -166,6 +94,7 @@ def _show_transfer(
     """Print the range of ts and one ranking per task and k; return their frames."""
     from xltransfer.analysis import rank_transfer_languages
     from xltransfer.cli.tables import show
+    from xltransfer.report.overview import ts_ranges
 
     main = ts[(ts["setting"] == "nudge") & (ts["metric"] == ts["task"].map(mains))]
     main = main if steps is None else main[main["steps"] == steps]
@@ -185,22 +114,13 @@ def _show_transfer(
     return {"ts_ranges": ranges, "ranking": ranking}
 
 
-def ts_ranges(ts: "pd.DataFrame") -> "pd.DataFrame":
-    """Return per base, task, metric and k: number of cells, those aggregated, and how their ts (percent) is spread."""
-    keys = ["base", "task", "metric", "steps"]
-    grouped = ts.assign(kept=ts["ts"].where(ts["aggregated"])).groupby(keys)["kept"]
-    table = grouped.agg(cells="size", aggregated="count", lowest="min", median="median", mean="mean", highest="max")
-    quantiles = {f"q{share:02d}": grouped.quantile(share / 100.0) for share in (5, 95)}
-    spread: pd.DataFrame = table.assign(**quantiles).reset_index()
-    return spread[[*keys, "cells", "aggregated", "lowest", "q05", "median", "mean", "q95", "highest"]]
-
-
 def _show_checks(
     rows: "pd.DataFrame", flags: "pd.DataFrame", mains: dict[str, str], ts: "pd.DataFrame"
 ) -> "dict[str, pd.DataFrame]":
     """Print what tells an effect from noise: noise floor, controls, adapter seeds; return the frames."""
     from xltransfer.analysis import adapter_seed_share, controls, noise_floor
     from xltransfer.cli.tables import show
+    from xltransfer.report.overview import zero_steps_verdict
 
     noise, made, seeds = noise_floor(rows), controls(rows, flags), adapter_seed_share(ts)
     of_main = noise[noise["metric"] == noise["task"].map(mains)].drop(columns=["base", "device"])
@@ -218,36 +138,22 @@ def _show_checks(
     return {"noise_floor": noise, "controls": made, "adapter_seed_share": seeds}
 
 
-def zero_steps_verdict(controls: "pd.DataFrame") -> str:
-    """Return in a line whether ``zero_steps`` changed nothing at all, over every metric."""
-    own = controls[controls["setting"] == "zero_steps"]
-    if own.empty:
-        return "zero_steps: not scored yet"
-    wrong = own[~own["exact"].astype(bool)]
-    if wrong.empty:
-        return f"zero_steps: PASS, {own['corpus'].nunique()} corpora, every score equals its baseline to the last bit"
-    first = wrong.iloc[0]
-    return (
-        f"zero_steps: FAIL, {len(wrong)} of {len(own)} rows differ from the baseline, first {first['task']} "
-        f"{first['metric']} after {first['corpus']} (largest |ts| {wrong['max_abs_ts'].max():.3g} %): the base model "
-        "was not restored, or something that is random takes part in scoring"
-    )
-
-
 def _show_labels(
     rows: "pd.DataFrame", flags: "pd.DataFrame", steps: int | None, against: Against
 ) -> "dict[str, pd.DataFrame]":
-    """Print, per gold label, reference score and ts averaged over the cells in which both are defined."""
-    from xltransfer.analysis import transfer_scores
+    """Print, per gold label, the score before and the mean ts over transfer languages with its interval."""
+    from xltransfer.analysis.labels import label_changes
     from xltransfer.cli.tables import show
 
-    of_labels = rows[rows["metric"].str.contains("[", regex=False)]
-    ts = transfer_scores(of_labels, against, flags)
-    ts = ts[(ts["setting"] == "nudge") & ts["aggregated"]]
-    ts = ts if steps is None else ts[ts["steps"] == steps]
-    grouped = ts.groupby(["task", "metric", "steps"])
-    table = grouped.agg(cells=("ts", "size"), reference=("reference", "mean"), ts=("ts", "mean")).reset_index()
-    show(table, f"per gold label: mean score of {against} (metric's unit) and mean ts (percent) over aggregated cells")
+    of_label = rows["metric"].str.contains("[", regex=False)
+    if not (of_label & (rows["setting"] == "nudge")).any():
+        print("no nudged model has been scored per gold label yet")
+        return {}
+    table = label_changes(rows[of_label], flags, against)
+    table = table[(table["setting"] == "nudge") & (True if steps is None else table["steps"] == steps)]
+    shown = ["task", "metric", "label", "steps", "n_cells", "reference", "estimate", "low", "high", "p_holm"]
+    show(table[shown], f"per gold label: mean score of {against} (metric's unit), ts (percent), 95 % interval for new "
+         "languages, p corrected over labels (Holm)")  # fmt: skip
     return {"labels": table}
 
 
