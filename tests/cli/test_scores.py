@@ -32,7 +32,7 @@ def test_prints_every_part_of_the_report(mini_study: Any, xltransfer: Any) -> No
 
 def test_csv_holds_ts_as_computed_by_hand(mini_study: Any, xltransfer: Any, tmp_path: Path) -> None:
     result = xltransfer("scores", mini_study.folder, "--csv", tmp_path / "new" / "folder")
-    names = ("baseline", "transfer_scores", "ts_ranges", "ranking", "noise_floor", "controls", "adapter_seed_share")
+    names = ("baseline", "transfer_scores", "ts_ranges", "ranking", "noise_floor", "controls", "variance_shares")
     for name in names:
         assert str(tmp_path / "new" / "folder" / f"{name}.csv") in result.output
     ts = pd.read_csv(tmp_path / "new" / "folder" / "transfer_scores.csv")

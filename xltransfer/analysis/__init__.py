@@ -9,7 +9,6 @@ Nothing here reads a file, prints, draws from a global generator or needs torch.
 holds one idea; its docstring gives formula and source.
 """
 
-from xltransfer.analysis.adapter_seeds import adapter_seed_share
 from xltransfer.analysis.aggregate_intervals import target_aggregates, transfer_aggregates
 from xltransfer.analysis.aggregates import out_of_aggregates
 from xltransfer.analysis.changes import replicate_changes
@@ -50,7 +49,6 @@ __all__ = [
     "Mantel",
     "Pigeonhole",
     "Statistics",
-    "adapter_seed_share",
     "adjusted",
     "at_floor",
     "base_correlation",

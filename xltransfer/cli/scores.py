@@ -65,7 +65,7 @@ def scores(
     frames |= {"transfer_scores": ts}
     _show_baseline(frames["baseline"])
     frames |= _show_transfer(ts, mains, steps, top, against)
-    frames |= _show_checks(plain, flags, mains, ts)
+    frames |= _show_checks(plain, flags, mains)
     if labels:
         frames |= _show_labels(rows, flags, steps, against)
     _show_failures(run)
@@ -114,15 +114,13 @@ def _show_transfer(
     return {"ts_ranges": ranges, "ranking": ranking}
 
 
-def _show_checks(
-    rows: "pd.DataFrame", flags: "pd.DataFrame", mains: dict[str, str], ts: "pd.DataFrame"
-) -> "dict[str, pd.DataFrame]":
-    """Print what tells an effect from noise: noise floor, controls, adapter seeds; return the frames."""
-    from xltransfer.analysis import adapter_seed_share, controls, noise_floor
+def _show_checks(rows: "pd.DataFrame", flags: "pd.DataFrame", mains: dict[str, str]) -> "dict[str, pd.DataFrame]":
+    """Print what tells an effect from noise: noise floor, controls, sources of variance; return the frames."""
+    from xltransfer.analysis import controls, noise_floor
     from xltransfer.cli.tables import show
     from xltransfer.report.overview import zero_steps_verdict
 
-    noise, made, seeds = noise_floor(rows), controls(rows, flags), adapter_seed_share(ts)
+    noise, made = noise_floor(rows), controls(rows, flags)
     of_main = noise[noise["metric"] == noise["task"].map(mains)].drop(columns=["base", "device"])
     show(of_main, "noise floor: the untouched model scored again (differences in the metric's unit, ts in percent)",
          places=dict.fromkeys(("max_difference", "mean_difference", "max_ts", "mean_ts"), 5))  # fmt: skip
@@ -131,11 +129,24 @@ def _show_checks(
     columns = ["setting", "task", "metric", "transfer", "corpus", "steps", "n_targets", "aggregated_ts", "nudge_ts"]
     others = others.assign(n_targets=others["n_targets"].astype("Int64"))
     show(others[[*columns, "difference", "difference_se"]], "controls: ts in percent, difference is nudge - control")
-    of_main = seeds[(seeds["metric"] == seeds["task"].map(mains)) & (seeds["n_seeds"] > 1)]
-    if len(of_main):
-        shown = ["task", "metric", "steps", "n_seeds", "n_cells", "cell", "seed", "interaction", "replicate", "share"]
-        show(of_main[shown], "task adapter's seed: share (0 to 1) of the variance of ts; components in percent squared")
-    return {"noise_floor": noise, "controls": made, "adapter_seed_share": seeds}
+    shares = _variance_shares(rows, flags, mains)
+    return {"noise_floor": noise, "controls": made, "variance_shares": shares}
+
+
+def _variance_shares(rows: "pd.DataFrame", flags: "pd.DataFrame", mains: dict[str, str]) -> "pd.DataFrame":
+    """Print and return which share of the variance of one score each source has, sentences left in the pairing."""
+    from xltransfer.analysis import replicate_changes, variance_shares
+    from xltransfer.cli.tables import show
+
+    main = rows[(rows["metric"] == rows["task"].map(mains)) & rows["setting"].isin(["nudge", "baseline"])]
+    shares = variance_shares(replicate_changes(main, out_of_aggregates=flags))
+    keys = ["task", "metric", "steps", "n_replicates", "n_seeds"]
+    sources = [source for source in shares["source"].unique() if source != "item"]
+    known = shares[shares["source"] != "item"]
+    wide = known.pivot_table(index=keys, columns="source", values="share", dropna=False, observed=True)
+    wide = wide.dropna(how="all")[sources].reset_index() if len(known) else known[keys]
+    show(wide, "where the variance of one ts comes from: share (0 to 1); 'xltransfer report' tells sentences apart")
+    return shares
 
 
 def _show_labels(

@@ -261,7 +261,7 @@ class Composer:
         return [Switch("number of steps", panels, len(panels) - 1)] if panels else []
 
     def _sure(self) -> Section:
-        names = ("detectable", "reliability", "variance_shares", "shrinkage", "adapter_seeds", "ranges")
+        names = ("detectable", "reliability", "variance_shares", "shrinkage", "ranges")
         return Section("sure", "How sure, and why not surer", [block for name in names for block in self._table(name)])
 
     def _labels(self) -> Section:

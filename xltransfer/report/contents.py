@@ -311,15 +311,6 @@ DECLARED: Final = (
         "sure",
     ),
     Declared(
-        "adapter_seeds", "How much is the task adapter's seed",
-        "Variance components of ts in percent squared; share: of seed and its interaction.",
-        _found("adapter_seeds"),
-        (*_WHICH, Column("n_seeds", "seeds", "integer"), "n_cells", Column("cell", "cell", "number"),
-         Column("seed", "seed", "number"), Column("interaction", "seed × cell", "number"),
-         Column("replicate", "replicate", "number"), Column("share", "share", "number")),
-        "sure",
-    ),
-    Declared(
         "labels", "Which gold labels moved",
         "Mean over transfer languages of the change of one label's score; p Holm over the labels of a task and k.",
         _only("labels", transfer="", setting="nudge"),

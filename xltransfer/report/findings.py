@@ -12,7 +12,6 @@ from typing import Any, Final
 import pandas as pd
 
 from xltransfer.analysis import (
-    adapter_seed_share,
     controls,
     noise_floor,
     out_of_aggregates,
@@ -251,7 +250,6 @@ def _scores(work: _Work) -> Frames:
         "recipients": recipients(own),
         "max_recipients": max_recipients(own),
         "percent_positive": percent_positive(own),
-        "adapter_seeds": adapter_seed_share(own),
     }
 
 
