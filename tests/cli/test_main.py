@@ -11,7 +11,20 @@ import pytest
 
 from xltransfer.cli.main import app
 
-COMMANDS = ("demo", "check", "plan", "run", "status", "scores", "merge", "predict", "published", "pretrain", "world")
+COMMANDS = (
+    "demo",
+    "check",
+    "plan",
+    "run",
+    "status",
+    "scores",
+    "report",
+    "merge",
+    "predict",
+    "published",
+    "pretrain",
+    "world",
+)
 MAIN = "from xltransfer.cli.main import main\nmain()"
 
 

@@ -20,6 +20,7 @@ from xltransfer.cli.plan import plan
 from xltransfer.cli.predict import predict
 from xltransfer.cli.pretrain import pretrain
 from xltransfer.cli.published import published
+from xltransfer.cli.report import report
 from xltransfer.cli.run import run
 from xltransfer.cli.scores import scores
 from xltransfer.cli.status import status
@@ -36,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (demo, check, plan, run, status, scores, merge, predict, published, pretrain, world):
+for _command in (demo, check, plan, run, status, scores, report, merge, predict, published, pretrain, world):
     app.command()(_command)
 
 
