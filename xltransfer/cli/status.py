@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,7 @@ def status(
 
     Exit status 1 means that failures are open; the next 'xltransfer run' tries them again.
     """
+    from xltransfer.report.provenance import describe
     from xltransfer.runs.status import status as status_of
 
     now = status_of(folder)
@@ -38,18 +39,6 @@ def status(
         print(f"  ... and {len(now.failed) - SHOWN_FAILURES} more in {folder / 'failures'}")
     if now.failed:
         raise typer.Exit(1)
-
-
-def describe(key: Any) -> str:
-    """Return the key of a unit in a few words."""
-    if key.get("kind") == "task_adapter":
-        return f"task adapter {key['task']}, seed {key['adapter_seed']}"
-    parts = [str(key.get("setting", key.get("kind", "unit")))]
-    if "corpus" in key:
-        parts += [f"corpus {key['corpus']}", f"replicate {key['replicate']}"]
-    if "scores" in key and set(key["scores"]) != {"0"}:
-        parts.append("k=" + ",".join(sorted(key["scores"], key=int)))
-    return ", ".join(parts)
 
 
 def _print_header(header: "Header") -> None:
@@ -79,6 +68,8 @@ def _print_missing(folder: Path, name: str, data_root: Path | None, header: "Hea
 
 def _kinds(units: Iterable["Unit"]) -> dict[str, int]:
     """Count units by what they are, corpora and replicates apart."""
+    from xltransfer.report.provenance import describe
+
     found: dict[str, int] = {}
     for unit in units:
         kind = describe({key: value for key, value in unit.key.items() if key not in ("corpus", "replicate")})
