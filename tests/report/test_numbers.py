@@ -42,3 +42,8 @@ def test_counts_agree_with_their_nouns() -> None:
 
 def test_sizes_in_the_units_of_a_file_manager() -> None:
     assert [size(n) for n in (10, 1500, 999_400, 12_345_678)] == ["1 kB", "2 kB", "999 kB", "12.3 MB"]
+
+
+def test_what_only_rounding_keeps_from_zero_is_zero() -> None:
+    assert number(-3e-15) == "0.00"
+    assert number(-3e-8) == "\u22123e-08"

@@ -1,12 +1,15 @@
 """Numbers as text: the one place where the report rounds, for sentences, LaTeX and (in its columns' digits) the page.
 
-A minus is a minus sign (U+2212), undefined is a dash, and what is not zero does not look like zero.
+A minus is a minus sign (U+2212), undefined is a dash, and what is not zero does not look like zero; what only rounding
+keeps from zero is zero.
 """
 
 import math
 from typing import Any, Final
 
 import pandas as pd
+
+from xltransfer.analysis.frames import TIE
 
 UNDEFINED: Final = "–"
 MINUS: Final = "\u2212"
@@ -34,7 +37,7 @@ def number(value: Any, digits: int = 2, signed: bool = False) -> str:
     """
     if is_undefined(value):
         return UNDEFINED
-    value = float(value)
+    value = float(value) if abs(value) > TIE else 0.0
     shown = f"{abs(value):,.{digits}f}"
     if value != 0 and not shown.strip("0.,"):
         exponent = -math.floor(math.log10(abs(value)))

@@ -119,7 +119,7 @@ def away_from_zero(aggregates: pd.DataFrame) -> str | None:
 
 
 def ranks(rank_sets: pd.DataFrame, words: Words) -> str | None:
-    """Say whether the rank sets tell the first from the last, and how many could be the best."""
+    """Say whether the rank sets of the first and the last overlap, and how many entries could be the best."""
     known = rank_sets[rank_sets["rank_low"].notna() & rank_sets["rank"].notna()]
     if len(known) < 2:
         return _without_interval(rank_sets, "There are no rank sets")
@@ -129,10 +129,12 @@ def ranks(rank_sets: pd.DataFrame, words: Words) -> str | None:
         return f"The noise allows every transfer language every rank, 1 to {len(known)}: the ranking says nothing."
     sets = f"{_ranks(best)} for {words.entry(best)} and {_ranks(worst)} for {words.entry(worst)}, of {len(known)}"
     could = int((known["rank_low"] == 1).sum())
-    does = "separates" if best["rank_high"] < worst["rank_low"] else "does not even separate"
+    # Sets that overlap may still hold a pair that differs, so only sets without overlap say something of the ends.
+    apart = best["rank_high"] < worst["rank_low"]
+    verdict = "The ranking separates its two ends" if apart else "The ranking is settled in part"
     only, several = f"Only {words.entry(best)}", f"{_capital(in_words(could))} of {len(known)}"
     candidates = only if could == 1 else f"All {len(known)}" if could == len(known) else several
-    return f"The ranking {does} its two ends: the simultaneous rank sets are {sets}. {candidates} could be the best."
+    return f"{verdict}: the simultaneous rank sets are {sets}. {candidates} could be the best."
 
 
 def surviving(cells: pd.DataFrame) -> str | None:

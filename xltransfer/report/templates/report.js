@@ -3,7 +3,7 @@
 // Text from data goes into text nodes only. No library, no network, no storage.
 (() => {
   const DATA = JSON.parse(document.getElementById("page-data").textContent);
-  const MINUS = "\u2212", DASH = "\u2013", PAGE = 25, WHOLE = 60, FEW = 16;
+  const MINUS = "\u2212", DASH = "\u2013", PAGE = 25, WHOLE = 60, FEW = 16, TIE = 1e-9;
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   document.documentElement.classList.add("js");
 
@@ -22,8 +22,9 @@
     const [whole, rest] = text.split(".");
     return whole.replace(/\B(?=(\d{3})+$)/g, ",") + (rest === undefined ? "" : "." + rest);
   };
-  const number = (value, digits) => {
-    if (value === null) return DASH;
+  const number = (given, digits) => {
+    if (given === null) return DASH;
+    const value = Math.abs(given) > TIE ? given : 0;
     let shown = Math.abs(value).toFixed(digits);
     if (value !== 0 && Number(shown) === 0) {
       const exponent = -Math.floor(Math.log10(Math.abs(value)));
