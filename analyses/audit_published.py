@@ -57,8 +57,10 @@ def audit(folder: Path | None = None, papers: Iterable[str] = tuple(PAPERS)) -> 
 
 def counts(findings: pd.DataFrame) -> pd.DataFrame:
     """Return a row per paper with the number of findings of each verdict."""
-    table = pd.crosstab(findings["paper"], findings["verdict"]).reindex(index=list(PAPERS), columns=list(VERDICTS))
-    return table.fillna(0).astype(int).reset_index().rename_axis(columns=None)
+    sizes = findings.groupby(["paper", "verdict"]).size().unstack("verdict", fill_value=0)
+    return (
+        sizes.reindex(index=list(PAPERS), columns=list(VERDICTS), fill_value=0).reset_index().rename_axis(columns=None)
+    )
 
 
 def main(out: Annotated[Path, typer.Option(help="Folder for audit_published.csv; made if absent.")]) -> None:

@@ -186,8 +186,10 @@ def _exceptions(stated: Stated, panels: Mapping[str, pd.DataFrame]) -> Iterator[
 
 def _strongest(stated: Stated, panels: Mapping[str, pd.DataFrame], averages: pd.DataFrame) -> Iterator[Finding]:
     """How often ALL-MULTI alone is best; the ablations do not take part."""
-    alone = {panel: _best_alone(wide.drop(columns=list(ABLATIONS), errors="ignore")) for panel, wide in panels.items()}
-    nli = panels["c"].drop(columns=list(ABLATIONS))
+    # Not every panel has every ablation.
+    full = {panel: wide[[method for method in wide if method not in ABLATIONS]] for panel, wide in panels.items()}
+    alone = {panel: _best_alone(wide) for panel, wide in full.items()}
+    nli = full["c"]
     tied = int((nli["all_multi"] == nli.max(axis=1)).sum())
     note = f"languages where it alone is best; with ties {tied}"
     yield stated.count("all_multi_americasnli", alone["c"].count("all_multi"), note)

@@ -4,9 +4,11 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from xltransfer.analysis.frames import require_columns
 from xltransfer.figures.labels import condition
@@ -59,32 +61,35 @@ def common_top_ranks(
     require_columns(ranks, [*_ENTRY, "task", "rank", "in_top", "n_tops"], "ranks")
     rows, key = pick(ranks, "ranks", base=base, steps=steps)
     require_unique(rows, [*_ENTRY, "task"], "ranks")
-    table = rows.pivot(index=_ENTRY, columns="task", values="rank").astype("float64")
-    counts = rows.groupby(_ENTRY)["n_tops"].first()
-    order = pd.DataFrame({"tops": -counts, "mean": table.mean(axis=1)}).sort_values(["tops", "mean"]).index
-    table, tops = table.loc[order], rows.pivot(index=_ENTRY, columns="task", values="in_top").loc[order]
+    counts, mean = (rows.groupby(_ENTRY)[name].mean() for name in ("n_tops", "rank"))
+    order = pd.DataFrame({"tops": -counts, "mean": mean}).sort_values(["tops", "mean"]).index
+    table, tops = (rows.pivot(index=_ENTRY, columns="task", values=name).loc[order] for name in ("rank", "in_top"))
     places = Places(languages, show)
     members = [places[code] for code, _ in order]
     figure = new_figure(size or (2.4 + 0.62 * len(table.columns), height_of(len(table))))
     axes = figure.subplots()
-    filled = tops.to_numpy(dtype=bool)
-    axes.imshow(np.where(filled, 1.0, 0.0), cmap=ListedColormap([FAINT, _TOP]), norm=Normalize(0, 1), aspect="auto")
-    for (line, column), rank in np.ndenumerate(table.to_numpy()):
-        ink = "white" if filled[line, column] else INK
-        axes.text(column, line, f"{rank:.0f}", ha="center", va="center", size=SMALL, color=ink)
+    _draw_grid(axes, table.to_numpy(dtype=np.float64), tops.to_numpy(dtype=np.bool_))
     axes.set_xticks(range(len(table.columns)), [wrapped(shown(task), SMALL, 50.0) for task in table.columns])
     axes.set_yticks(range(len(order)), places.labels([(str(a), str(corpus)) for a, corpus in order]))
-    axes.tick_params(length=0, labelbottom=False, labeltop=True)
     for label, place in zip(axes.get_yticklabels(), members, strict=True):
         label.set_color(place.ink)
-    axes.spines[:].set_visible(False)
-    axes.set_yticks(np.arange(len(order) + 1) - 0.5, minor=True)
-    axes.grid(which="minor", axis="y", color="white", linewidth=1.0)
-    axes.tick_params(which="minor", length=0)
     numbers_beside(axes, [str(int(counts[entry])) for entry in order], "tasks")
-    top = int(rows.loc[rows["in_top"], "rank"].max()) if filled.any() else 0
+    top = int(rows.loc[rows["in_top"], "rank"].max()) if rows["in_top"].any() else 0
     legend = [Patch(facecolor=_TOP, label=f"among the {top} best of the task"), *ink_legend(members)]
     everywhere = int((counts == len(table.columns)).sum())
     caption = f"Ranks by aggregated transfer, 1 is best. In the top of all tasks: {everywhere} of {len(order)} entries."
     entitle(figure, f"Common top: {condition(key)}", caption, legend)
     return figure
+
+
+def _draw_grid(axes: Axes, ranks: NDArray[np.float64], filled: NDArray[np.bool_]) -> None:
+    """Draw a cell per rank [line, task], filled or faint, with white lines between the rows."""
+    axes.imshow(filled.astype(float), cmap=ListedColormap([FAINT, _TOP]), norm=Normalize(0, 1), aspect="auto")
+    for (line, column), rank in np.ndenumerate(ranks):
+        ink = "white" if filled[line, column] else INK
+        axes.text(column, line, f"{rank:.0f}", ha="center", va="center", size=SMALL, color=ink)
+    axes.tick_params(length=0, labelbottom=False, labeltop=True)
+    axes.spines[:].set_visible(False)
+    axes.set_yticks(np.arange(len(ranks) + 1) - 0.5, minor=True)
+    axes.grid(which="minor", axis="y", color="white", linewidth=1.0)
+    axes.tick_params(which="minor", length=0)
