@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import pandas as pd
 import typer
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import xltransfer
@@ -17,6 +16,7 @@ from xltransfer.analysis.changes import replicate_changes
 from xltransfer.analysis.interval_statistics import Statistics
 from xltransfer.report.choose import chosen_rows, ranked_metrics, untouched_items
 from xltransfer.report.names import languages_of
+from xltransfer.report.pictures import drawing
 from xltransfer.runs.open import Run
 
 Made = Mapping[str, pd.DataFrame | Figure]
@@ -104,9 +104,9 @@ def write(content: pd.DataFrame | Figure, stem: Path) -> list[Path]:
         print(content.to_string(index=False, max_rows=60, float_format=lambda value: f"{value:.2f}"))
         content.to_csv(stem.with_suffix(".csv"), index=False, lineterminator="\n")
         return [stem.with_suffix(".csv")]
-    FigureCanvasAgg(content)
-    for ending, options in ((".png", {"dpi": 200}), (".svg", {})):
-        content.savefig(stem.with_suffix(ending), **options)
+    made = drawing(content, in_page=False)
+    stem.with_suffix(".png").write_bytes(made.png)
+    stem.with_suffix(".svg").write_bytes(made.svg)
     return [stem.with_suffix(".png"), stem.with_suffix(".svg")]
 
 

@@ -18,7 +18,7 @@ def ranking(**tasks: str) -> pd.DataFrame:
 
 def test_counts_worked_by_hand() -> None:
     ranks = top_ranks(ranking(pos="abcdef", dep="bacfed", ner="fabcde"), top=3)
-    (row,) = common_top(ranks, unseen={"a", "f"}, top=3).to_dict("records")
+    (row,) = common_top(ranks, unseen={"a", "f"}).to_dict("records")
     assert row["common"] == "a b"  # pos abc, dep bac, ner fab
     assert (row["n_common"], row["n_transfers"], row["n_tasks"]) == (2, 6, 3)
     assert row["share_unseen"] == pytest.approx(100 * 4 / 9)
@@ -28,7 +28,7 @@ def test_counts_worked_by_hand() -> None:
 
 def test_the_chance_of_common_languages_is_that_of_enumeration() -> None:
     ranks = top_ranks(ranking(pos="abcdef", dep="bacfed"), top=3)
-    (row,) = common_top(ranks, unseen=set(), top=3).to_dict("records")
+    (row,) = common_top(ranks, unseen=set()).to_dict("records")
     sets = [set(chosen) for chosen in combinations("abcdef", 3)]
     at_least = np.mean([len({"a", "b", "c"} & other) >= row["n_common"] for other in sets])
     assert row["p_common"] == pytest.approx(at_least)
@@ -36,7 +36,7 @@ def test_the_chance_of_common_languages_is_that_of_enumeration() -> None:
 
 def test_the_chance_of_unseen_languages_is_that_of_simulation() -> None:
     ranks = top_ranks(ranking(pos="abcdefgh", dep="badchgfe"), top=4)
-    (row,) = common_top(ranks, unseen={"a", "b", "c"}, top=4).to_dict("records")
+    (row,) = common_top(ranks, unseen={"a", "b", "c"}).to_dict("records")
     rng = np.random.default_rng(1)
     drawn = [(rng.permutation(8)[:4] < 3).sum() + (rng.permutation(8)[:4] < 3).sum() for _ in range(20_000)]
     seen_in_tops = round(row["share_unseen"] * 8 / 100)
@@ -59,3 +59,9 @@ def test_two_metrics_of_a_task_and_an_empty_top_are_refused() -> None:
         top_ranks(pd.concat([frame, frame]))
     with pytest.raises(ValueError, match="top=0"):
         top_ranks(frame, top=0)
+
+
+def test_the_top_is_the_better_half_unless_it_is_named() -> None:
+    ranks = top_ranks(ranking(pos="abcde", dep="edcba"))
+    assert set(ranks["top"]) == {3}
+    assert set(top_ranks(ranking(pos="".join(map(chr, range(97, 97 + 60)))))["top"]) == {20}

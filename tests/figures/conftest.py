@@ -292,7 +292,7 @@ def make_top_ranks() -> Callable[..., pd.DataFrame]:
             for index, task in enumerate(tasks)
         ]  # fmt: skip
         rows = pd.concat(frames, ignore_index=True).assign(base="mbert", steps=10)
-        rows["in_top"] = rows["rank"] <= count // 2
+        rows = rows.assign(top=count // 2, in_top=rows["rank"] <= count // 2)
         return rows.assign(n_tops=rows.groupby("transfer")["in_top"].transform("sum")).astype({"steps": "Int64"})
 
     return make

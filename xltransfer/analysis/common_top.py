@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from xltransfer.analysis.frames import require_columns
 from xltransfer.analysis.score_tables import ENTRY
 
+MOST: Final = 20
+"""Largest top that is taken unasked."""
+
 _KEYS: Final = ["base", "steps"]
 _RESULT: Final = [
     *_KEYS, "top", "n_transfers", "n_tasks", "n_common", "expected_common", "p_common",
@@ -20,7 +23,7 @@ _RESULT: Final = [
 ]  # fmt: skip
 
 
-def top_ranks(ranking: pd.DataFrame, top: int = 20) -> pd.DataFrame:
+def top_ranks(ranking: pd.DataFrame, top: int | None = None) -> pd.DataFrame:
     """Return the rank of every transfer entry in every task.
 
     Parameters
@@ -29,13 +32,14 @@ def top_ranks(ranking: pd.DataFrame, top: int = 20) -> pd.DataFrame:
         Columns base, task, steps, transfer, corpus, rank (1 is best, missing where nothing is aggregated), one metric
         a task: what :func:`.ranking.rank_transfer_languages` gives.
     top
-        How many count as the top of a task.
+        How many count as the top of a task. By default the better half of the entries of that base and k, rounded up,
+        but no more than the paper's 20 (of 38).
 
     Returns
     -------
     DataFrame
-        One row per base, steps, transfer, corpus and task: rank, in_top, n_tops (tasks in whose top the entry is). Only
-        tasks that rank somebody, and entries that all of them rank.
+        One row per base, steps, transfer, corpus and task: rank, top, in_top, n_tops (tasks in whose top the entry is).
+        Only tasks that rank somebody, and entries that all of them rank.
 
     Raises
     ------
@@ -43,25 +47,28 @@ def top_ranks(ranking: pd.DataFrame, top: int = 20) -> pd.DataFrame:
         A column is missing, ``top`` is below 1, or a task has two metrics.
     """
     require_columns(ranking, [*_KEYS, "task", *ENTRY, "rank"], "ranking")
-    if top < 1:
+    if top is not None and top < 1:
         raise ValueError(f"top={top} names nobody; expected at least 1, such as 20")
-    rows = ranking.dropna(subset=["rank"])
+    entries = ranking.drop_duplicates([*_KEYS, *ENTRY]).groupby(_KEYS).size().rename("entries").reset_index()
+    rows = ranking.dropna(subset=["rank"]).merge(entries, on=_KEYS)
     if rows.duplicated([*_KEYS, "task", *ENTRY]).any():
         raise ValueError("ranking has an entry twice in a task; keep one metric and one setting per task")
     tasks = rows.groupby(_KEYS)["task"].transform("nunique")
     rows = rows[rows.groupby([*_KEYS, *ENTRY])["task"].transform("size") == tasks]
-    ranks = rows[[*_KEYS, *ENTRY, "task", "rank"]].assign(in_top=rows["rank"] <= top)
+    half = np.minimum((rows["entries"] + 1) // 2, MOST)
+    ranks = rows[[*_KEYS, *ENTRY, "task", "rank"]].assign(top=half if top is None else top)
+    ranks["in_top"] = (ranks["rank"] <= ranks["top"]).astype(bool)
     ranks["n_tops"] = ranks.groupby([*_KEYS, *ENTRY])["in_top"].transform("sum")
     return ranks.sort_values([*_KEYS, *ENTRY, "task"], ignore_index=True)
 
 
-def common_top(ranks: pd.DataFrame, unseen: set[str], top: int = 20) -> pd.DataFrame:
+def common_top(ranks: pd.DataFrame, unseen: set[str]) -> pd.DataFrame:
     """Return how many entries all tasks have in their top, and how many of the tops are unseen by the base.
 
     Parameters
     ----------
     ranks
-        What :func:`top_ranks` gives, for the same ``top``.
+        What :func:`top_ranks` gives.
     unseen
         Codes of the languages that the base has not seen.
 
@@ -89,7 +96,8 @@ def common_top(ranks: pd.DataFrame, unseen: set[str], top: int = 20) -> pd.DataF
         tops = part[part["in_top"]]
         in_tops = int(tops["transfer"].isin(unseen).sum())
         values = [
-            top, n, len(counts), len(common), float(chances @ np.arange(n + 1)), float(chances[len(common) :].sum()),
+            int(part["top"].iloc[0]), n, len(counts),
+            len(common), float(chances @ np.arange(n + 1)), float(chances[len(common) :].sum()),
             100.0 * in_tops / max(len(tops), 1), 100.0 * own.mean(),
             float(_drawn(n, int(own.sum()), counts)[in_tops:].sum()), " ".join(sorted(set(common["transfer"]))),
         ]  # fmt: skip

@@ -38,7 +38,7 @@ def common_top_ranks(
     Parameters
     ----------
     ranks
-        Columns base, steps, transfer, corpus, task, rank, in_top, n_tops: what ``top_ranks`` gives.
+        Columns base, steps, transfer, corpus, task, rank, top, in_top, n_tops: what ``top_ranks`` gives.
     languages
         Columns code, name, family, genus, seen.
     base, steps
@@ -58,7 +58,7 @@ def common_top_ranks(
     ValueError
         A column is missing, there is nothing to show, what to show is not clear, or a language is not in ``languages``.
     """
-    require_columns(ranks, [*_ENTRY, "task", "rank", "in_top", "n_tops"], "ranks")
+    require_columns(ranks, [*_ENTRY, "task", "rank", "top", "in_top", "n_tops"], "ranks")
     rows, key = pick(ranks, "ranks", base=base, steps=steps)
     require_unique(rows, [*_ENTRY, "task"], "ranks")
     counts, mean = (rows.groupby(_ENTRY)[name].mean() for name in ("n_tops", "rank"))
@@ -74,8 +74,7 @@ def common_top_ranks(
     for label, place in zip(axes.get_yticklabels(), members, strict=True):
         label.set_color(place.ink)
     numbers_beside(axes, [str(int(counts[entry])) for entry in order], "tasks")
-    top = int(rows.loc[rows["in_top"], "rank"].max()) if rows["in_top"].any() else 0
-    legend = [Patch(facecolor=_TOP, label=f"among the {top} best of the task"), *ink_legend(members)]
+    legend = [Patch(facecolor=_TOP, label=f"among the {rows['top'].iloc[0]} best of the task"), *ink_legend(members)]
     everywhere = int((counts == len(table.columns)).sum())
     caption = f"Ranks by aggregated transfer, 1 is best. In the top of all tasks: {everywhere} of {len(order)} entries."
     entitle(figure, f"Common top: {condition(key)}", caption, legend)

@@ -60,13 +60,6 @@ LABELS: Final = [
 ]
 """Columns of the frame of labels, where no label was scored."""
 
-TOP_RANKS: Final = ["base", "steps", "transfer", "corpus", "task", "rank", "in_top", "n_tops"]
-COMMON_TOP: Final = [
-    *("base", "steps", "top", "n_transfers", "n_tasks", "n_common", "expected_common", "p_common"),
-    *("share_unseen", "share_unseen_all", "p_unseen", "common"),
-]
-"""Columns of these frames where nothing was ranked."""
-
 ESTIMANDS: Final = ("this_test_set", "new_sentences", "new_targets")
 
 OnStep = Callable[[str, float], None]
@@ -336,20 +329,10 @@ def _item_parts(work: _Work) -> pd.DataFrame:
 
 
 def _tops(work: _Work) -> Frames:
-    """Say which transfer languages are in the top of every task; the top is half of them, at most 20."""
+    """Say which transfer languages are in the top of every task."""
     unseen = set(work.languages.loc[work.languages["seen"].eq(False).fillna(False), "code"])
-    ranks, common = [], []
-    for _, rows in work.frames["ranking"].groupby(["base", "steps"]):
-        top = min(20, (rows[["transfer", "corpus"]].drop_duplicates().shape[0] + 1) // 2)
-        ranks.append(top_ranks(rows, top))
-        common.append(common_top(ranks[-1], unseen, top))
-    return {"top_ranks": _joined(ranks, TOP_RANKS), "common_top": _joined(common, COMMON_TOP)}
-
-
-def _joined(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    """Return the parts as one frame, one with the named columns if there are none."""
-    filled = [part for part in parts if len(part)]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=columns)
+    ranks = top_ranks(work.frames["ranking"])
+    return {"top_ranks": ranks, "common_top": common_top(ranks, unseen)}
 
 
 def _between(work: _Work) -> Frames:
