@@ -94,11 +94,12 @@ def common_top(ranks: pd.DataFrame, unseen: set[str]) -> pd.DataFrame:
         common = entries[entries["n_tops"] == len(counts)]
         chances = _common(n, counts)
         tops = part[part["in_top"]]
-        in_tops = int(tops["transfer"].isin(unseen).sum())
+        own_tops = tops["transfer"].isin(unseen)
+        in_tops = int(own_tops.sum())
         values = [
             int(part["top"].iloc[0]), n, len(counts),
             len(common), float(chances @ np.arange(n + 1)), float(chances[len(common) :].sum()),
-            100.0 * in_tops / max(len(tops), 1), 100.0 * own.mean(),
+            100.0 * own_tops.mean(), 100.0 * own.mean(),
             float(_drawn(n, int(own.sum()), counts)[in_tops:].sum()), " ".join(sorted(set(common["transfer"]))),
         ]  # fmt: skip
         records.append(dict(zip(_RESULT, [*key, *values], strict=True)))
