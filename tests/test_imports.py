@@ -14,6 +14,7 @@ FLOORS = {
     "languages": 1,
     "randomness": 1,
     "metrics": 1,
+    "rules": 1,
     "config": 2,
     "data": 3,
     "engine": 3,

@@ -1,208 +1,183 @@
-"""The golden arrays: files of the reference library are read, and give the reference library's numbers."""
+"""The golden arrays: files of the reference library are read, and give the reference library's numbers.
 
-import json
+The walk reads the index and answers every array of every case by the name of the array; a case, a key of a case's
+description or an array that it does not know fails.
+"""
+
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from engine.golden_cases import PADDING_OPTION, Case, listed
 from torch import Tensor
-from torch.nn import functional
 
-from xltransfer.engine import Backbone, parse_composition
-from xltransfer.engine.backbone import MASKED_LM, Output
-from xltransfer.engine.checkpoint import load_adapter
+from xltransfer.engine import parse_composition
+from xltransfer.engine.adapter import AdapterConfig
+from xltransfer.engine.fusion import Fusion, FusionConfig
 
-MODELS = ("bert", "xlmr")
-TAGGING = ("b1_task_tagging", "c1_stack_tagging", "c2_stack_leave_out_both", "c3_stack_leave_out_lang")
-MASKED = ("a0_no_adapter_mlm", "a1_lang_relu_mlm", "a2_lang_gelu_mlm")
-INPUTS = ("input_ids", "attention_mask", "token_type_ids", "word_starts")
+IN_BOTH = (
+    "a0_no_adapter_mlm a1_lang_relu_mlm a2_lang_gelu_mlm a3_plain_mlm_checkpoint a4_nice_unit a5_train_steps_mlm "
+    "b1_task_tagging c1_stack_tagging c2_stack_leave_out_both c3_stack_leave_out_lang d1_fuse2_fresh d2_fuse2_random "
+    "d3_fuse3_fresh d4_fuse3_random d5_fuse2_mlm e1_fuse_of_stacks e2_stack_of_fused_tasks f1_classification "
+    "f3_question_answering f4_dependency_parsing f5_dependency_parsing_model_pad_id g1_houlsby h1_padding "
+    "i1_legacy_lang_relu i2_legacy_lang_gelu i3_legacy_lang_first_uploads i4_legacy_task i5_legacy_lang_v2_gelu"
+).split()
+KNOWN_CASES = {f"{model}/{name}" for model in ("bert", "xlmr") for name in IN_BOTH} | {"bert/f2_classification_pooler"}
+ANSWERED_KEYS = set(
+    "base_model composition composition_text active_head adapters heads fusions adapter_configs options inputs "
+    "arrays_file arrays parameters_without_gradient".split()
+)
+SAYS_NOTHING_MORE = set("id description reproduces_a_library_quirk model_type mode libraries head_config".split())
+KNOWN_OPTIONS = set(
+    "optimizer lr betas eps weight_decay steps weight_decay_on lengths max_abs_diff_padded_vs_alone adapter_type "
+    "invertible_adapter_active_after_loading key_names_in_file".split()
+) | {PADDING_OPTION}
 
-
-class Case:
-    """One golden case: its description, its arrays, and our model with what the case names."""
-
-    def __init__(self, goldens: Path, model: str, name: str, folder: str = "folder") -> None:
-        place = goldens / model / "cases" / name
-        self.about: dict[str, Any] = json.loads((place / "case.json").read_text())
-        self.arrays = load_file(place / self.about["arrays_file"])
-        self.model = Backbone.load(goldens / self.about["base_model"], rules="adapterhub")
-        for adapter, where in self.about["adapters"].items():
-            self.model.load_adapter(goldens / where[folder], name=adapter)
-        for head, where in (self.about["heads"] or {}).items():
-            self.model.load_head(goldens / where[folder], name=head)
-
-    def run(self, **more: Any) -> Output:
-        """Run the case's inputs under its composition and its head."""
-        text = self.about["composition_text"]
-        given = {key: self.arrays[key] for key in INPUTS if key in self.arrays}
-        composition = parse_composition(text) if self.about["composition"] else None
-        return self.model(**{**given, "composition": composition, "head": self.about["active_head"], **more})
+Answer = Callable[[Case, re.Match[str]], Tensor]
 
 
-def close(got: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-4)
+def _hidden(case: Case, found: re.Match[str]) -> Tensor:
+    return case.out.hidden_states[-1 if found[1] == "last" else int(found[1])]
 
 
-def hidden_states_are_close(case: Case, out: Output) -> None:
-    expected = [case.arrays[f"hidden_states.{i}"] for i in range(case.model.depth + 1)]
-    assert out.hidden_states is not None
-    for got, wanted in zip(out.hidden_states, expected, strict=True):
-        close(got, wanted)
+def _attention(case: Case, found: re.Match[str]) -> Tensor:
+    return case.out.fusion_attention[found[1]][int(found[2])][found[3]]
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("name", TAGGING + MASKED)
-def test_scores_hidden_states_and_loss(shared: Path, model: str, name: str) -> None:
-    case = Case(shared / "goldens", model, name)
-    with torch.no_grad():
-        out = case.run(output_hidden_states=True)
-    close(out.logits, case.arrays["logits"])
-    hidden_states_are_close(case, out)
-    labels = case.arrays["labels"]
-    if name in TAGGING:
-        labels = labels.masked_fill(case.arrays["attention_mask"] == 0, -100)
-    close(functional.cross_entropy(out.logits.flatten(0, 1), labels.flatten()), case.arrays["loss"])
+def _alone(case: Case, found: re.Match[str]) -> Tensor:
+    """Scores of one sentence without its padding, and without a mask."""
+    row, length = int(found[1]), case.options["lengths"][int(found[1])]
+    given = {
+        key: case.arrays[key][row : row + 1, :length] for key in ("input_ids", "token_type_ids") if key in case.arrays
+    }
+    alone = case.model(**given, composition=parse_composition(case.about["composition_text"]), head=case.head).logits
+    close(case.out.logits[row : row + 1, :length], alone)
+    return alone
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("name", ["b1_task_tagging", "a1_lang_relu_mlm"])
-def test_bin_files_hold_the_same_model(shared: Path, model: str, name: str) -> None:
-    case = Case(shared / "goldens", model, name, folder="folder_bin")
-    with torch.no_grad():
-        close(case.run().logits, case.arrays["logits"])
+def _without_adapter(case: Case, found: re.Match[str]) -> Tensor:
+    out = case.run(composition=None)
+    return out.logits if found[1] == "logits" else case.loss_of(out)
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_gelu_of_a_file_without_version_is_the_tanh_approximation(shared: Path, model: str) -> None:
-    case = Case(shared / "goldens", model, "i5_legacy_lang_v2_gelu")
-    with torch.no_grad():
-        close(case.run().logits, case.arrays["logits"])
+def _under(rules: str) -> Answer:
+    def answer(case: Case, found: re.Match[str]) -> Tensor:
+        out = case.run(case.loaded(rules))
+        return out.logits if found[1] == "logits" else case.loss_of(out)
+
+    return answer
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("name", ["a1_lang_relu_mlm", "b1_task_tagging", "c1_stack_tagging"])
-def test_positions_pick_rows_of_the_full_scores(shared: Path, model: str, name: str) -> None:
-    case = Case(shared / "goldens", model, name)
-    chosen = torch.tensor([3, 7, 20])
-    with torch.no_grad():
-        got = case.run(positions=chosen).logits
-    close(got, case.arrays["logits"].flatten(0, 1)[chosen])
+def _invertible(direction: str) -> Answer:
+    def answer(case: Case, found: re.Match[str]) -> Tensor:
+        return getattr(case.model.adapters[found[1]].invertible, direction)(case.arrays["x"])
+
+    return answer
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_own_masked_lm_head_with_the_invertible_adapter_undone(shared: Path, model: str) -> None:
-    case = Case(shared / "goldens", model, "a3_plain_mlm_checkpoint")
-    with torch.no_grad():
-        logits, bare = case.run(head=MASKED_LM).logits, case.run(head=MASKED_LM, composition=None).logits
-    close(logits, case.arrays["logits"])
-    close(bare, case.arrays["logits_without_adapter"])
-    loss = functional.cross_entropy(logits.flatten(0, 1), case.arrays["labels"].flatten())
-    close(loss, case.arrays["loss"])
+def _trained(case: Case, found: re.Match[str]) -> Tensor:
+    assert len(case.losses) == case.options["steps"] + 1
+    return case.parameter(found[1])
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_invertible_adapter_alone(shared: Path, model: str) -> None:
-    goldens = shared / "goldens"
-    place = goldens / model / "cases" / "a4_nice_unit"
-    about, arrays = json.loads((place / "case.json").read_text()), load_file(place / "arrays.safetensors")
-    base = Backbone.load(goldens / about["base_model"])
-    for name, where in about["adapters"].items():
-        invertible = load_adapter(goldens / where["folder"], base.hidden, base.depth, base.site.prefix).invertible
-        assert invertible is not None
-        with torch.no_grad():
-            close(invertible(arrays["x"]), arrays[f"{name}/forward"])
-            close(invertible.inverse(arrays["x"]), arrays[f"{name}/inverse_of_x"])
-            close(invertible.inverse(invertible(arrays["x"])), arrays["x"])
+ANSWERS: dict[str, Answer] = {
+    r"logits|start_logits|end_logits|arc_preds|rel_preds": lambda case, found: getattr(case.out, found[0]),
+    r"hidden_states\.(\d+|last)": _hidden,
+    r"loss": lambda case, found: case.loss,
+    r"grad/(.+)": lambda case, found: case.gradients[case.parameter(found[1])],
+    r"fusion_attention/([^/]+)/(\d+)/(\w+)": _attention,
+    r"fusion_reg_loss": lambda case, found: case.regularisation,
+    r"fusion_reg_grad/(.+)": lambda case, found: case.regularisation_gradients[case.parameter(found[1])],
+    r"fusion_init/(.+)": lambda case, found: case.parameter(found[1]),
+    r"alone_logits\.(\d+)": _alone,
+    r"(logits|loss)_without_adapter": _without_adapter,
+    r"quirk_(logits|loss)_converted_head_bias_lost": _under("adapterhub, masked_lm=bias_lost"),
+    r"quirk_(logits|loss)_plain_class_no_inverse": _under("adapterhub, masked_lm=no_inverse"),
+    r"losses": lambda case, found: case.losses,
+    r"trained/(.+)": _trained,
+    r"(\w+)/forward": _invertible("forward"),
+    r"(\w+)/inverse_of_x": _invertible("inverse"),
+}
 
 
-def our_name(golden: str) -> str:
-    """Return our parameter's name for the reference library's."""
-    if golden.startswith("heads."):
-        _, head, number, leaf = golden.split(".")
-        assert number == "1"
-        return f"heads.{head}.linear.{leaf}"
-    parts = golden.split(".")
-    layer, adapter = parts[parts.index("layer") + 1], parts[parts.index("adapters") + 1]
-    return f"adapters.{adapter}.layers.{layer}.{'down' if 'adapter_down' in parts else 'up'}.{parts[-1]}"
+def close(got: Tensor, expected: Tensor, name: str = "") -> None:
+    """Compare within the goldens' own tolerance."""
+    torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-4, msg=lambda text: f"{name}: {text}")
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("name", TAGGING)
-def test_gradients(shared: Path, model: str, name: str) -> None:
-    case = Case(shared / "goldens", model, name)
-    labels = case.arrays["labels"].masked_fill(case.arrays["attention_mask"] == 0, -100)
-    functional.cross_entropy(case.run().logits.flatten(0, 1), labels.flatten()).backward()
-    ours = dict(case.model.named_parameters())
-    wanted = {key.removeprefix("grad/"): value for key, value in case.arrays.items() if key.startswith("grad/")}
-    checked = {key: value for key, value in wanted.items() if "invertible" not in key}
-    assert checked
-    for key, gradient in checked.items():
-        close(ours[our_name(key)].grad, gradient)
+def walks() -> list[tuple[str, str]]:
+    """Return each case with each kind of its folders: safetensors, and torch files where there are both."""
+    kinds = {"i": ("folder",)}
+    return [(entry["id"], kind) for entry in listed() for kind in kinds.get(entry["id"][5], ("folder", "folder_bin"))]
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_padded_batch_and_each_sentence_alone(shared: Path, model: str) -> None:
-    case = Case(shared / "goldens", model, "h1_padding")
-    with torch.no_grad():
-        padded = case.run().logits
-        close(padded, case.arrays["logits"])
-        for row, length in enumerate(case.about["options"]["lengths"]):
-            one = slice(row, row + 1)
-            kinds = case.arrays.get("token_type_ids")
-            alone = case.model(
-                case.arrays["input_ids"][one, :length],
-                token_type_ids=None if kinds is None else kinds[one, :length],
-                composition=parse_composition(case.about["composition_text"]),
-                head=case.about["active_head"],
-            ).logits
-            close(alone, case.arrays[f"alone_logits.{row}"])
-            close(padded[one, :length], case.arrays[f"alone_logits.{row}"])
+def test_the_index_lists_the_cases_that_are_known_here(shared: Path) -> None:
+    assert {entry["id"] for entry in listed()} == KNOWN_CASES
 
 
-def golden_parser_loss(arcs: Tensor, relations: Tensor, case: Case) -> Tensor:
-    """The loss as the goldens' README words it, padded columns included."""
-    heads, kinds = case.arrays["labels_arcs"], case.arrays["labels_rels"]
-    batch, word = torch.nonzero(heads >= 0, as_tuple=True)
-    gold = heads[batch, word]
-    loss = functional.cross_entropy(arcs[batch, word], gold)
-    return loss + functional.cross_entropy(relations[batch, word, gold], kinds[batch, word])
+@pytest.mark.parametrize(("name", "kind"), walks())
+def test_every_array_of_the_case(name: str, kind: str) -> None:
+    case = Case(name, kind)
+    assert set(case.about) <= ANSWERED_KEYS | SAYS_NOTHING_MORE
+    assert set(case.options) <= KNOWN_OPTIONS
+    assert set(case.arrays) == set(case.about["arrays"])
+    for array, expected in case.arrays.items():
+        if array in case.about["inputs"]:
+            continue
+        found = [(answer, match) for pattern, answer in ANSWERS.items() if (match := re.fullmatch(pattern, array))]
+        assert len(found) == 1, f"{name} holds the array {array}, which the walk does not know"
+        answer, match = found[0]
+        close(answer(case, match), expected, array)
+    for key in case.about.get("parameters_without_gradient") or ():
+        assert case.gradients[case.parameter(key)] is None, key
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_parser_scores_loss_and_gradients(shared: Path, model: str) -> None:
-    case = Case(shared / "goldens", model, "f4_dependency_parsing")
-    out = case.run(output_hidden_states=True)
-    hidden_states_are_close(case, out)
-    close(out.arc_preds, case.arrays["arc_preds"])
-    close(out.rel_preds, case.arrays["rel_preds"])
-    loss = golden_parser_loss(out.arc_preds, out.rel_preds, case)
-    close(loss, case.arrays["loss"])
-    loss.backward()
-    head = case.model.head("dep")
-    close(head.arcs.grad, case.arrays["grad/heads.dep.biaffine_arcs.weight"])
-    close(head.relations.grad, case.arrays["grad/heads.dep.biaffine_rels.weight"])
+def _expected(resolved: dict[str, Any]) -> AdapterConfig:
+    """Read the library's resolved configuration; options of other kinds of adapters are off in all of them."""
+    assert not any(resolved[off] for off in ("is_parallel", "use_gating", "phm_layer", "dropout", "stochastic_depth"))
+    same = (
+        "scaling ln_before ln_after original_ln_before original_ln_after residual_before_ln adapter_residual_before_ln"
+    )
+    return AdapterConfig(
+        reduction=resolved["reduction_factor"],
+        activation=resolved["non_linearity"],
+        leave_out=tuple(resolved["leave_out"]),
+        invertible_reduction=resolved["inv_adapter_reduction_factor"] if resolved["inv_adapter"] else None,
+        attention=resolved["mh_adapter"],
+        output=resolved["output_adapter"],
+        **{name: resolved[name] for name in same.split()},
+    )
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_corrected_rules_forbid_exactly_the_padded_heads(shared: Path, model: str) -> None:
-    case = Case(shared / "goldens", model, "f4_dependency_parsing")
-    case.model.rules = "corrected"
-    with torch.no_grad():
-        got = case.run().arc_preds
-    expected = case.arrays["arc_preds"].clone()
-    n_words = (case.arrays["word_starts"] >= 0).sum(dim=1) - 1
-    for row, n in enumerate(n_words.tolist()):
-        expected[row, :, n + 1 :] = float("-inf")
-    close(got, expected[:, : got.shape[1], : got.shape[2]])
+@pytest.mark.parametrize("name", [entry["id"] for entry in listed()])
+def test_configurations_are_read_as_the_library_resolves_them(name: str) -> None:
+    case = Case(name)
+    for adapter, resolved in case.about["adapter_configs"].items():
+        assert case.model.adapters[adapter].config == _expected(resolved)
+        if "invertible_adapter_active_after_loading" in case.options:
+            active = case.options["invertible_adapter_active_after_loading"]
+            assert (case.model.adapters[adapter].invertible is not None) == active
+    for fusion, where in (case.about.get("fusions") or {}).items():
+        assert case.model.fusions[fusion].config == FusionConfig(**where["config"])
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_base_model_is_untouched_after_a_composition(shared: Path, model: str) -> None:
-    case = Case(shared / "goldens", model, "c1_stack_tagging")
-    ids = case.arrays["input_ids"]
-    with torch.no_grad():
-        before = case.model(ids).last_hidden_state
-        case.run()
-        assert torch.equal(case.model(ids).last_hidden_state, before)
+@pytest.mark.parametrize("name", [f"{model}/{case}" for model in ("bert", "xlmr") for case in ("d1_fuse2_fresh",)])
+def test_fresh_fusion_is_drawn_as_the_librarys(shared: Path, name: str) -> None:
+    case = Case(name)
+    torch.manual_seed(0)
+    ((members, where),) = case.about["fusions"].items()
+    ours = Fusion(members.split(","), FusionConfig(**where["config"]), case.model.hidden, 1).at(0)
+    for array, theirs in case.arrays.items():
+        if not array.startswith("fusion_init/"):
+            continue
+        which, leaf = array.split(".")[-2:]
+        fresh = getattr(getattr(ours, which), leaf)
+        if leaf == "bias" or which == "value":
+            assert torch.equal(fresh, theirs), array
+        else:
+            # Standard errors of a thousand draws or more: 0.0006 for the mean, 2 % for the spread.
+            assert fresh.mean().item() == pytest.approx(theirs.mean().item(), abs=0.003)
+            assert fresh.std().item() == pytest.approx(theirs.std().item(), rel=0.1)

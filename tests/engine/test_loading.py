@@ -162,6 +162,12 @@ def test_untied_decoder(edited: Callable[[Edit], Path]) -> None:
         Backbone.load(edited(lambda tensors: {**tensors, "cls.predictions.decoder.weight": torch.ones(60, 16)}))
 
 
+def test_decoder_bias_that_differs(edited: Callable[[Edit], Path]) -> None:
+    key = "cls.predictions.decoder.bias"
+    with pytest.raises(ModelError, match=f"{key} is not the same as cls.predictions.bias"):
+        Backbone.load(edited(lambda tensors: {**tensors, key: torch.ones(60)}))
+
+
 def test_decoder_is_the_word_embeddings_themselves(tiny: Backbone) -> None:
     names = list(tiny.base_parameters())
     assert not any("decoder" in name for name in names)
@@ -172,11 +178,95 @@ def test_unknown_architecture(tiny_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "other"
     shutil.copytree(tiny_folder, folder)
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "model_type": "gpt2"}))
-    with pytest.raises(ModelError, match="model_type 'gpt2' has no adapter sites; known: bert, roberta, xlm-roberta"):
+    for model_type, message in (
+        ("gpt2", "model_type 'gpt2' has no adapter sites; known: bert, deberta-v2, .*, xlm-roberta"),
+        # Transformers does not know this one either.
+        ("xlm_robert", "model_type 'xlm_robert' has no adapter sites; did you mean 'xlm-roberta'"),
+        (None, "model_type 'None' has no adapter sites; known: bert"),
+    ):
+        (folder / "config.json").write_text(json.dumps({**config, "model_type": model_type}))
+        with pytest.raises(ModelError, match=message):
+            Backbone.load(folder)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("{", "'other': config.json is no JSON object"),
+        ("[]", "'other': config.json is no JSON object"),
+        ('{"model_type": "bert", "hidden_size": "wide"}', "'other': config.json is not valid: .*hidden_size"),
+    ],
+)
+def test_config_that_cannot_be_read(tiny_folder: Path, tmp_path: Path, text: str, message: str) -> None:
+    folder = tmp_path / "other"
+    shutil.copytree(tiny_folder, folder)
+    (folder / "config.json").write_text(text)
+    with pytest.raises(ModelError, match=f"(?s)model folder {message}"):
         Backbone.load(folder)
 
 
-def test_hub_id_that_cannot_be_had() -> None:
-    with pytest.raises(ModelError, match="'nobody/no-such-model' is no folder here.*give an existing folder"):
-        Backbone.load("nobody/no-such-model")
+# --- kinds of files --------------------------------------------------------------------------------------------------
+
+
+def test_sharded_safetensors(tiny_folder: Path, tmp_path: Path, tiny: Backbone, ids: Tensor) -> None:
+    BertForPreTraining.from_pretrained(tiny_folder).save_pretrained(tmp_path, max_shard_size="8KB")
+    assert len(list(tmp_path.glob("*.safetensors"))) > 2
+    got, expected = Backbone.load(tmp_path)(ids, head="masked_lm"), tiny(ids, head="masked_lm")
+    assert torch.equal(got.logits, expected.logits) and torch.equal(got.pooler_output, expected.pooler_output)
+
+
+def as_bin(tiny_folder: Path, folder: Path, shards: int) -> Path:
+    """Write the tiny model as torch.save does, in one file or with an index."""
+    folder.mkdir()
+    shutil.copy(tiny_folder / "config.json", folder)
+    tensors = load_file(tiny_folder / "model.safetensors")
+    if shards == 1:
+        torch.save(tensors, folder / "pytorch_model.bin")
+        return folder
+    where = {key: f"pytorch_model-{number % shards}.bin" for number, key in enumerate(tensors)}
+    for shard in set(where.values()):
+        torch.save({key: tensors[key] for key in tensors if where[key] == shard}, folder / shard)
+    index = {"metadata": {}, "weight_map": where}
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    return folder
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_bin(tiny_folder: Path, tmp_path: Path, tiny: Backbone, ids: Tensor, shards: int) -> None:
+    got = Backbone.load(as_bin(tiny_folder, tmp_path / "bin", shards))(ids, head="masked_lm")
+    assert torch.equal(got.logits, tiny(ids, head="masked_lm").logits)
+
+
+def test_missing_shard(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = as_bin(tiny_folder, tmp_path / "bin", 3)
+    (folder / "pytorch_model-1.bin").unlink()
+    with pytest.raises(ModelError, match="model folder 'bin' lacks pytorch_model-1.bin, which its .index.json names"):
+        Backbone.load(folder)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_file_that_is_cut_short(tiny_folder: Path, tmp_path: Path, name: str) -> None:
+    folder = as_bin(tiny_folder, tmp_path / "bin", 1)
+    whole = ((tiny_folder if name.startswith("model") else folder) / name).read_bytes()
+    (folder / name).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ModelError, match=rf"model folder 'bin': {name} cannot be read \(\w+\); copy it anew"):
+        Backbone.load(folder)
+
+
+def test_hub_repository_with_a_bin_file_only(tiny_folder: Path, tmp_path: Path, ids: Tensor, monkeypatch) -> None:
+    stored, asked = as_bin(tiny_folder, tmp_path / "hub", 1), []
+    (stored / "pytorch_model.generator.bin").touch()
+
+    def snapshot(model: str, revision: str | None, allow_patterns: list[str]) -> str:
+        asked.append(model)
+        local = tmp_path / "cache"
+        local.mkdir(exist_ok=True)
+        for file in stored.iterdir():
+            if any(file.match(pattern) for pattern in allow_patterns):
+                shutil.copy(file, local)
+        return str(local)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    assert Backbone.load("someone/model").masked_lm is not None
+    assert asked == ["someone/model"] * 2
+    assert sorted(file.name for file in (tmp_path / "cache").iterdir()) == ["config.json", "pytorch_model.bin"]

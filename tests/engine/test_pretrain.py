@@ -9,7 +9,7 @@ import torch
 from transformers import BertForPreTraining
 
 from xltransfer.engine import Backbone
-from xltransfer.engine.backbone import MASKED_LM
+from xltransfer.engine.base import MASKED_LM
 from xltransfer.engine.batches import Ragged
 from xltransfer.engine.masking import Vocabulary
 from xltransfer.engine.pretrain import Ends, Pairs, PretrainSettings, pair_losses, pretrain, save

@@ -88,7 +88,7 @@ def test_pos_accuracy_equals_a_plain_loop_over_single_sentences(
     tensors = load_file(Store(mini_study.folder).artefact_path(adapter_units(resolved)["pos@0"].id))
     adapter = model.add_adapter("t", AdapterConfig(spec.adapter.reduction, spec.adapter.activation))
     adapter.load_state_dict({k.removeprefix("adapter."): v for k, v in tensors.items() if k.startswith("adapter.")})
-    weight, bias = tensors["head.linear.weight"], tensors["head.linear.bias"]
+    weight, bias = tensors["head.layers.1.weight"], tensors["head.layers.1.bias"]
 
     from transformers import AutoTokenizer
 

@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, model_validator
 
 from xltransfer.config.base import Frozen
 from xltransfer.config.manifests import DatasetManifest
 from xltransfer.config.task import NAME, AdapterTraining, Selection, TaskSpec, list_problems, refuse, repeated
+from xltransfer.errors import ConfigError
+from xltransfer.rules import rules_of
 
 __all__ = [
     "AdapterTraining",
@@ -176,7 +178,7 @@ class RandomSign(Control):
 class NoiseFloor(Frozen):
     """The baseline scored again with another batch composition and at another precision."""
 
-    precision: Literal["bfloat16", "float64"] = "bfloat16"
+    precision: Literal["float32", "bfloat16", "float64"] = "bfloat16"
     """Number format of the second scoring."""
 
 
@@ -193,13 +195,22 @@ class Controls(Frozen):
     """Always run."""
 
 
+def _known_rules(text: str) -> str:
+    try:
+        return str(rules_of(text))
+    except ConfigError as error:
+        raise ValueError("; ".join(error.problems)) from error
+
+
 class EngineSettings(Frozen):
     """How models are run; everything here but ``device`` belongs to the results."""
 
     stack: Literal["adapterhub", "madx_equation"] = "adapterhub"
     """Rule by which stacked adapters see the residual."""
-    rules: Literal["corrected", "adapterhub"] = "corrected"
-    """``adapterhub`` reproduces the reference library's known deviations."""
+    rules: Annotated[str, AfterValidator(_known_rules)] = "corrected"
+    """``corrected``, ``adapterhub`` (the reference library's known faults), or changes: ``corrected, NAME=VALUE``."""
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """Arithmetic of matrix products in training, nudges and scoring; weights stay float32. ``tf32`` needs CUDA."""
     token_budget: int = Field(default=2048, ge=8)
     """Subword positions per scoring batch, padding included."""
     threads: int = Field(default=1, ge=1)
@@ -268,6 +279,11 @@ class Study(Frozen):
         if twice := repeated([source.name for source in self.datasets if isinstance(source, DatasetManifest)]):
             problems.append(f"datasets share a name: {twice}")
         problems += self._size_problems() + self._cell_problems() + self._control_problems()
+        if self.controls.noise_floor.precision == self.engine.precision:
+            problems.append(
+                f"controls.noise_floor.precision and engine.precision are both {self.engine.precision!r}, so that the "
+                "noise floor would compare a score with itself; give the noise floor another one"
+            )
         refuse(problems, info)
         return self
 

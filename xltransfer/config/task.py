@@ -33,7 +33,9 @@ LABELS: Mapping[str, tuple[str, ...]] = {"pos": UPOS, "dep": RELATIONS, "ner": (
 """Labels of each shape where a task names none: tags, relations, or entity types without B- and I-."""
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-"""Names of studies and tasks become parts of file names."""
+"""Names of studies and base models become parts of file names."""
+TASK_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+"""Names of tasks are names of adapters as well, and torch allows no dot there."""
 
 
 def refuse(problems: Sequence[str], info: ValidationInfo) -> None:
@@ -110,7 +112,7 @@ class AdapterTraining(Frozen):
 class TaskSpec(Frozen):
     """One task: its shape, its labels, its training entries and its targets."""
 
-    name: str = Field(pattern=NAME)
+    name: str = Field(pattern=TASK_NAME)
     """Name in results."""
     shape: Shape
     """Built-in task whose encoding, head and metrics are used; default: the name, if it is one."""

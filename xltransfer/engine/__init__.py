@@ -4,6 +4,6 @@ Knows torch and transformers only; no language, task name, study or file layout.
 """
 
 from xltransfer.engine.backbone import Backbone
-from xltransfer.engine.composition import Stack, parse_composition
+from xltransfer.engine.composition import Composition, Fuse, Stack, parse_composition
 
-__all__ = ["Backbone", "Stack", "parse_composition"]
+__all__ = ["Backbone", "Composition", "Fuse", "Stack", "parse_composition"]

@@ -1,65 +1,128 @@
-"""One named adapter: a bottleneck for each layer that has one, and perhaps an invertible adapter."""
+"""One named adapter: bottlenecks for the layers that have one, and perhaps an invertible adapter."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from torch import nn
 
-from xltransfer.engine.bottleneck import ACTIVATIONS, Bottleneck
+from xltransfer.engine.bottleneck import ACTIVATIONS, Bottleneck, Form
 from xltransfer.engine.invertible import Invertible
-from xltransfer.errors import ModelError, near_match
+from xltransfer.errors import ConfigError, ModelError, near_match
+
+Place = Literal["output", "attention"]
+"""Behind the feed-forward, or behind the attention, of a layer."""
 
 
 @dataclass(frozen=True)
 class AdapterConfig:
-    """Shape of an adapter.
+    """Shape of an adapter. Pfeiffer's is the default; Houlsby's: ``attention=True, original_ln_before=False``.
 
     Attributes
     ----------
     reduction
-        Hidden size divided by bottleneck width (16 for tasks, 2 for languages in MAD-X).
-    activation
-        A name of `ACTIVATIONS`.
-    scaling
-        Factor on the bottleneck's output.
+        Hidden size divided by bottleneck width (16 for tasks, 2 for languages in MAD-X); or a mapping from the layer's
+        number, as text, to it, with a key ``default`` for the layers that are not named.
     leave_out
-        Layers without a bottleneck, counted from 0.
+        Layers without a bottleneck, counted from 0 (MAD-X 2.0 leaves out the last).
     invertible_reduction
         Reduction inside the invertible adapter, or None for no such adapter.
+    attention, output
+        Whether a layer has a bottleneck behind the attention, and behind the feed-forward.
+    activation, scaling, ln_before, ln_after, original_ln_before, original_ln_after, residual_before_ln, \
+adapter_residual_before_ln
+        See `bottleneck.Form`.
     """
 
-    reduction: float = 16
+    reduction: float | Mapping[str, float] = 16
     activation: str = "relu"
     scaling: float = 1.0
     leave_out: tuple[int, ...] = ()
-    invertible_reduction: float | None = field(default=None)
+    invertible_reduction: float | None = None
+    attention: bool = False
+    output: bool = True
+    ln_before: bool = False
+    ln_after: bool = False
+    original_ln_before: bool = True
+    original_ln_after: bool = True
+    residual_before_ln: bool | Literal["post_add"] = True
+    adapter_residual_before_ln: bool = False
+
+    def form(self, hidden: int, layer: int) -> Form:
+        """Return what ``layer``'s bottleneck looks like; raises `ConfigError` where no reduction is given for it."""
+        reduction = self.reduction
+        if isinstance(reduction, Mapping):
+            if str(layer) not in reduction and "default" not in reduction:
+                raise ConfigError(f"reduction names neither layer {layer} nor 'default': {dict(reduction)}")
+            reduction = reduction.get(str(layer), reduction.get("default", 0))
+        return Form(
+            hidden=hidden,
+            width=max(1, int(hidden // reduction)),
+            activation=self.activation,
+            scaling=self.scaling,
+            ln_before=self.ln_before,
+            ln_after=self.ln_after,
+            original_ln_before=self.original_ln_before,
+            original_ln_after=self.original_ln_after,
+            residual_before_ln=self.residual_before_ln,
+            adapter_residual_before_ln=self.adapter_residual_before_ln,
+        )
 
 
 class Adapter(nn.Module):
-    """Bottlenecks keyed by layer number, and ``invertible`` or None."""
+    """Bottlenecks keyed by layer number, ``layers`` behind the feed-forward and ``attention`` behind the attention.
+
+    Raises
+    ------
+    ModelError
+        An unknown activation; ``leave_out`` naming a layer that the model has not.
+    ConfigError
+        ``residual_before_ln: post_add`` without ``original_ln_before``.
+    """
 
     def __init__(self, config: AdapterConfig, hidden: int, layers: int) -> None:
         super().__init__()
-        if config.activation not in ACTIVATIONS:
-            raise ModelError(
-                f"adapter activation {config.activation!r} is not known{near_match(config.activation, ACTIVATIONS)}"
-            )
-        activation = ACTIVATIONS[config.activation]
-        width = max(1, int(hidden // config.reduction))
+        _check(config, layers)
         self.config = config
-        self.layers = nn.ModuleDict(
-            {
-                str(layer): Bottleneck(hidden, width, activation(), config.scaling)
-                for layer in range(layers)
-                if layer not in config.leave_out
-            }
+        kept = [layer for layer in range(layers) if layer not in config.leave_out]
+        self.layers = _bottlenecks(config, hidden, kept if config.output else [])
+        self.attention = _bottlenecks(config, hidden, kept if config.attention else [])
+        self.forms = tuple(
+            (place, layer, config.form(hidden, int(layer)))
+            for place, part in (("output", self.layers), ("attention", self.attention))
+            for layer in part
         )
+        """What adapters must share to be computed together: place, layer and form of every bottleneck."""
         self.invertible = (
             None
             if config.invertible_reduction is None
-            else Invertible(hidden, config.invertible_reduction, activation())
+            else Invertible(hidden, config.invertible_reduction, ACTIVATIONS[config.activation]())
         )
 
-    def at(self, layer: int) -> Bottleneck | None:
-        """Return the bottleneck of ``layer``, or None where it is left out."""
+    def at(self, layer: int, place: Place = "output") -> Bottleneck | None:
+        """Return the bottleneck of ``layer`` at ``place``, or None where there is none."""
+        part = self.layers if place == "output" else self.attention
         key = str(layer)
-        return self.layers[key] if key in self.layers else None  # type: ignore[return-value]
+        return part[key] if key in part else None  # type: ignore[return-value]
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where this adapter sits in its layers."""
+        sits: dict[Place, bool] = {"output": self.config.output, "attention": self.config.attention}
+        return tuple(place for place, here in sits.items() if here)
+
+
+def _bottlenecks(config: AdapterConfig, hidden: int, layers: list[int]) -> nn.ModuleDict:
+    return nn.ModuleDict({str(layer): Bottleneck(config.form(hidden, layer)) for layer in layers})
+
+
+def _check(config: AdapterConfig, layers: int) -> None:
+    if config.activation not in ACTIVATIONS:
+        raise ModelError(
+            f"adapter activation {config.activation!r} is not known{near_match(config.activation, ACTIVATIONS)}"
+        )
+    beyond = [layer for layer in config.leave_out if not 0 <= layer < layers]
+    if beyond:
+        raise ModelError(f"leave_out names layer {beyond[0]}, but the base model has layers 0 to {layers - 1}")
+    if config.residual_before_ln == "post_add" and not config.original_ln_before:
+        raise ConfigError("residual_before_ln: post_add needs original_ln_before: true")

@@ -1,11 +1,17 @@
-"""The one training loop. What is trained, on what and how it is scored arrive as arguments."""
+"""The one training loop, and the step that it shares with training many at once (`bank`).
+
+What is trained, on what and how it is scored arrive as arguments.
+"""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from xltransfer.errors import ConfigError
 
 Batch = TypeVar("Batch")
 Decay = Literal["linear", "constant"]
@@ -19,6 +25,97 @@ def rate(step: int, steps: int, peak: float, decay: Decay, warmup: int = 0) -> f
     """
     level = peak * (1 - step / steps) if decay == "linear" else peak
     return level * min(1.0, (step + 1) / warmup) if warmup else level
+
+
+@dataclass(frozen=True)
+class DescentSettings:
+    """AdamW and its schedule.
+
+    Attributes
+    ----------
+    steps
+        Optimizer steps of the whole training.
+    learning_rate, decay, warmup
+        See `rate`; ``warmup`` in steps.
+    weight_decay
+        Decoupled weight decay per step, times the rate.
+    clip
+        Largest norm of the whole gradient, or None.
+
+    Raises
+    ------
+    ConfigError
+        A number that cannot be meant.
+    """
+
+    steps: int
+    learning_rate: float
+    decay: Decay = "linear"
+    warmup: int = 0
+    weight_decay: float = 0.0
+    clip: float | None = None
+
+    def __post_init__(self) -> None:
+        least = {"steps": self.steps, "warmup": self.warmup, "weight_decay": self.weight_decay}
+        problems = [f"{name}={value}; expected at least 0" for name, value in least.items() if not value >= 0]
+        if not 0 < self.learning_rate < math.inf:
+            problems.append(f"learning_rate={self.learning_rate}; expected more than 0, such as 1e-4")
+        if self.clip is not None and not self.clip > 0:
+            problems.append(f"clip={self.clip}; expected more than 0, or None for no clipping")
+        if problems:
+            raise ConfigError(problems)
+
+
+class Descent:
+    """AdamW over some parameters along its schedule, one step at a time.
+
+    Parameters
+    ----------
+    parameters
+        What is trained.
+    settings
+        Schedule and optimizer.
+    undecayed
+        Those of ``parameters`` that weight decay leaves alone.
+    """
+
+    def __init__(
+        self, parameters: Sequence[nn.Parameter], settings: DescentSettings, undecayed: Sequence[nn.Parameter] = ()
+    ) -> None:
+        self.parameters, self.settings, self.taken = list(parameters), settings, 0
+        exempt = set(undecayed)
+        groups = [
+            {"params": [each for each in self.parameters if each not in exempt], "weight_decay": settings.weight_decay},
+            {"params": [each for each in self.parameters if each in exempt], "weight_decay": 0.0},
+        ]
+        self._optimizer = torch.optim.AdamW(
+            [group for group in groups if group["params"]], lr=settings.learning_rate, fused=True
+        )
+
+    def clear(self) -> None:
+        """Take the gradients away."""
+        self._optimizer.zero_grad(set_to_none=True)
+
+    def step(self) -> None:
+        """Take one step along the gradients that are there."""
+        settings = self.settings
+        now = rate(self.taken, settings.steps, settings.learning_rate, settings.decay, settings.warmup)
+        for group in self._optimizer.param_groups:
+            group["lr"] = now
+        if settings.clip is not None:
+            nn.utils.clip_grad_norm_(self.parameters, settings.clip)
+        self._optimizer.step()
+        self.taken += 1
+
+
+def exactly(batches: Iterable[Batch], steps: int, what: str = "batches") -> Iterator[Batch]:
+    """Yield the first ``steps`` of ``batches``; raises ``ValueError``, calling them ``what``, when they run out."""
+    source = iter(batches)
+    for step in range(steps):
+        batch = next(source, None)
+        if batch is None:
+            raise ValueError(f"{what} ended after {step} of {steps} steps; give at least {steps} batches")
+        yield batch
 
 
 def descend(
@@ -43,10 +140,8 @@ def descend(
         At least ``steps`` batches.
     loss
         Returns the summed loss of a batch and how many predictions it sums over; a step descends on their ratio.
-    learning_rate, decay, warmup
-        See `rate`; ``warmup`` in steps.
-    clip
-        Largest norm of the whole gradient, or None.
+    learning_rate, decay, warmup, weight_decay, clip
+        See `DescentSettings`.
 
     Yields
     ------
@@ -57,23 +152,22 @@ def descend(
     ------
     ValueError
         When ``batches`` runs out before ``steps``.
+    ConfigError
+        A number that cannot be meant.
     """
-    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay, fused=True)
-    source = iter(batches)
-    for step in range(steps):
-        batch = next(source, None)
-        if batch is None:
-            raise ValueError(f"batches ended after {step} of {steps} steps; give at least {steps} batches")
-        optimizer.param_groups[0]["lr"] = rate(step, steps, learning_rate, decay, warmup)
-        total, predictions = loss(batch)
-        mean = total / max(predictions, 1)
-        optimizer.zero_grad(set_to_none=True)
+    descent = Descent(parameters, DescentSettings(steps, learning_rate, decay, warmup, weight_decay, clip))
+    for batch in exactly(batches, steps):
+        mean = mean_loss(*loss(batch))
+        descent.clear()
         mean.backward()  # type: ignore[no-untyped-call]
-        if clip is not None:
-            nn.utils.clip_grad_norm_(parameters, clip)
-        optimizer.step()
+        descent.step()
         yield mean.detach()
-    optimizer.zero_grad(set_to_none=True)
+    descent.clear()
+
+
+def mean_loss(total: Tensor, predictions: int) -> Tensor:
+    """Return the mean of a summed loss over its predictions; 0 where there are none."""
+    return total / max(predictions, 1)
 
 
 def fit(steps: Iterator[Tensor], on_step: Callable[[int, float], None] | None = None) -> list[float]:
@@ -107,7 +201,12 @@ def fit(steps: Iterator[Tensor], on_step: Callable[[int, float], None] | None = 
 def finite(losses: Sequence[Tensor]) -> list[float]:
     """Return the losses as numbers; raises ``ValueError`` naming the first step whose loss is not finite."""
     values = [float(value) for value in losses]
-    bad = next((step for step, value in enumerate(values, start=1) if not math.isfinite(value)), None)
+    bad = first_not_finite(values)
     if bad is not None:
         raise ValueError(f"the loss of step {bad} of {len(values)} is not finite; lower the learning rate")
     return values
+
+
+def first_not_finite(losses: Sequence[float]) -> int | None:
+    """Return the number (from 1) of the first loss that is NaN or infinite, or None."""
+    return next((step for step, value in enumerate(losses, start=1) if not math.isfinite(value)), None)

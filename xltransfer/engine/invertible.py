@@ -1,23 +1,38 @@
-"""The invertible adapter on the embeddings: NICE coupling, madx2020 section 4.2."""
+"""The invertible adapter on the embeddings: NICE coupling, madx2020 section 4.2; and the mean of several."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from xltransfer.errors import ModelError
 
-def _coupling(size_in: int, size_out: int, reduction: float, activation: nn.Module) -> nn.Sequential:
-    width = max(1, int(size_in // reduction))
-    return nn.Sequential(nn.Linear(size_in, width), activation, nn.Linear(width, size_out))
+
+def _coupling(half: int, reduction: float, activation: nn.Module) -> nn.Sequential:
+    width = max(1, int(half // reduction))
+    return nn.Sequential(nn.Linear(half, width), activation, nn.Linear(width, half))
 
 
 class Invertible(nn.Module):
-    """y1 = x1 + F(x2), y2 = x2 + G(y1) on the halves of the last axis; `inverse` undoes it up to rounding."""
+    """y1 = x1 + F(x2), y2 = x2 + G(y1) on the halves of the last axis; `inverse` undoes it up to rounding.
+
+    Starts as the identity.
+
+    Raises
+    ------
+    ModelError
+        An odd hidden size.
+    """
 
     def __init__(self, hidden: int, reduction: float, activation: nn.Module) -> None:
         super().__init__()
-        first, second = hidden // 2, hidden - hidden // 2
-        self.split = [first, second]
-        self.F = _coupling(second, first, reduction, activation)
-        self.G = _coupling(first, second, reduction, activation)
+        if hidden % 2:
+            raise ModelError(
+                f"an invertible adapter halves the hidden size, which is odd: {hidden}; use another base model"
+            )
+        half = hidden // 2
+        self.F = _coupling(half, reduction, activation)
+        self.G = _coupling(half, reduction, activation)
         for coupling in (self.F, self.G):
             for parameter in coupling.parameters():
                 nn.init.zeros_(parameter) if parameter.dim() == 1 else nn.init.normal_(parameter, std=0.02)
@@ -28,12 +43,33 @@ class Invertible(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map embeddings ``[..., hidden]`` to ``[..., hidden]``."""
-        x1, x2 = torch.split(x, self.split, dim=-1)
-        y1 = x1 + self.F(x2)
-        return torch.cat((y1, x2 + self.G(y1)), dim=-1)
+        return forward((self,), 1, x)
 
     def inverse(self, y: Tensor) -> Tensor:
         """Map ``[..., hidden]`` back to ``[..., hidden]``."""
-        y1, y2 = torch.split(y, self.split, dim=-1)
-        x2 = y2 - self.G(y1)
-        return torch.cat((y1 - self.F(x2), x2), dim=-1)
+        return inverse((self,), 1, y)
+
+
+def forward(members: Sequence[Invertible], branches: int, x: Tensor) -> Tensor:
+    """Return one coupling whose F and G are the means over ``branches`` branches, of which only ``members`` have any.
+
+    A branch without an invertible adapter is a coupling with F = G = 0. For one member of one branch this is the plain
+    coupling; in any number the result is inverted exactly by `inverse`, and the order of the members does not matter
+    but for rounding. Shapes: ``[..., hidden]``.
+    """
+    x1, x2 = halves(x)
+    y1 = x1 + sum(member.F(x2) for member in members) / branches
+    return torch.cat((y1, x2 + sum(member.G(y1) for member in members) / branches), dim=-1)
+
+
+def inverse(members: Sequence[Invertible], branches: int, y: Tensor) -> Tensor:
+    """Undo `forward`."""
+    y1, y2 = halves(y)
+    x2 = y2 - sum(member.G(y1) for member in members) / branches
+    return torch.cat((y1 - sum(member.F(x2) for member in members) / branches, x2), dim=-1)
+
+
+def halves(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Split the last axis in two."""
+    first = x.shape[-1] // 2
+    return x[..., :first], x[..., first:]

@@ -6,6 +6,8 @@ is read by exact key into our own module, so that encoder, pooler and head come 
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,13 @@ from transformers import AutoConfig, AutoModel
 from transformers.activations import ACT2FN
 
 from xltransfer.engine.heads import MaskedLMHead
-from xltransfer.engine.sites import Site, site_of
+from xltransfer.engine.sites import LMKeys, Site, site_of, value_of
 from xltransfer.errors import ModelError
 
-_OLD_NORM_NAMES = {"weight": "gamma", "bias": "beta"}
+_SAFETENSORS = "model.safetensors"
+_BIN = "pytorch_model.bin"
+_TEXTS = ("*.json", "*.txt", "*.model")
+_BINS = (_BIN, "pytorch_model-*.bin")
 
 
 @dataclass(frozen=True)
@@ -47,35 +52,50 @@ def local_folder(model: str, revision: str | None = None) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.txt"]))
+        folder = Path(snapshot_download(model, revision=revision, allow_patterns=[*_TEXTS, "*.safetensors"]))
+        if not any(folder.glob("*.safetensors")):
+            folder = Path(snapshot_download(model, revision=revision, allow_patterns=[*_TEXTS, *_BINS]))
     except Exception as error:
         raise ModelError(
             f"model {model!r} is no folder here, and the hub gave no such repository ({type(error).__name__}); "
             "give an existing folder with config.json and weights, or a hub id"
         ) from error
+    return folder
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """Return all tensors of a model folder (safetensors, sharded or not, or ``pytorch_model.bin``) by key.
+    """Return all tensors of a model folder (safetensors or ``pytorch_model.bin``, sharded or not) by key.
 
     Raises
     ------
     ModelError
-        When the folder has no weight file.
+        When the folder has no weight file, or one that cannot be read.
     """
-    index = folder / "model.safetensors.index.json"
-    if (folder / "model.safetensors").is_file():
-        return load_file(folder / "model.safetensors")
-    if index.is_file():
-        shards = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-        return {key: tensor for shard in shards for key, tensor in load_file(folder / shard).items()}
-    if (folder / "pytorch_model.bin").is_file():
-        weights: dict[str, Tensor] = torch.load(folder / "pytorch_model.bin", map_location="cpu", weights_only=True)
-        return weights
+    for name in (_SAFETENSORS, _BIN):
+        index = folder / f"{name}.index.json"
+        if (folder / name).is_file():
+            return _read_file(folder / name)
+        if index.is_file():
+            shards = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+            return {key: tensor for shard in shards for key, tensor in _read_file(folder / shard).items()}
     raise ModelError(
-        f"model folder {folder.name!r} holds no weights; expected model.safetensors, "
-        "model.safetensors.index.json or pytorch_model.bin beside config.json"
+        f"model folder {folder.name!r} holds no weights; expected {_SAFETENSORS} or {_BIN}, or the "
+        ".index.json of one of them, beside config.json"
     )
+
+
+def _read_file(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise ModelError(f"model folder {path.parent.name!r} lacks {path.name}, which its .index.json names")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ModelError(
+            f"model folder {path.parent.name!r}: {path.name} cannot be read ({type(error).__name__}); copy it anew"
+        ) from error
+    return weights
 
 
 def load(model: str, revision: str | None = None) -> Loaded:
@@ -89,14 +109,31 @@ def load(model: str, revision: str | None = None) -> Loaded:
         Unknown architecture, no weights, missing or unread keys, wrong shapes, values that are not finite.
     """
     folder = local_folder(model, revision)
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"model folder {folder.name!r} has no config.json; save it with save_pretrained")
-    config = AutoConfig.from_pretrained(folder)
-    site = site_of(config.model_type)
+    config, site = _described(folder)
     weights = read_weights(folder)
     _refuse_not_finite(folder, weights)
-    encoder = _encoder(folder, site, has_pooler=any(".pooler." in f".{key}" for key in weights))
-    return Loaded(encoder.eval(), site, _masked_lm(folder, config, site, weights))
+    encoder = _encoder(folder, config, site, weights)
+    embeddings = encoder.get_submodule(site.word_embeddings).weight
+    assert isinstance(embeddings, Tensor)
+    return Loaded(encoder.eval(), site, _masked_lm(folder, config, site, weights, embeddings))
+
+
+def _described(folder: Path) -> tuple[Any, Site]:
+    """Return the folder's config, with the row's overrides, and its architecture's row."""
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"model folder {folder.name!r} has no config.json; save it with save_pretrained")
+    try:
+        model_type = str(json.loads((folder / "config.json").read_text()).get("model_type"))
+    except (ValueError, AttributeError) as error:
+        raise ModelError(f"model folder {folder.name!r}: config.json is no JSON object ({error})") from error
+    site = site_of(model_type)
+    try:
+        config = AutoConfig.from_pretrained(folder)
+    except Exception as error:
+        raise ModelError(f"model folder {folder.name!r}: config.json is not valid: {error}") from error
+    for name, value in site.overrides.items():
+        setattr(config, name, value)
+    return config, site
 
 
 def _refuse_not_finite(folder: Path, weights: dict[str, Tensor]) -> None:
@@ -105,20 +142,23 @@ def _refuse_not_finite(folder: Path, weights: dict[str, Tensor]) -> None:
         raise ModelError(f"model folder {folder.name!r} holds NaN or infinite values in {', '.join(bad[:3])}")
 
 
-def _encoder(folder: Path, site: Site, has_pooler: bool) -> nn.Module:
-    verbosity, bars = transformers.logging.get_verbosity(), transformers.logging.is_progress_bar_enabled()
-    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+def _encoder(folder: Path, config: Any, site: Site, weights: dict[str, Tensor]) -> nn.Module:
+    options: dict[str, object] = {}
+    if site.pooler:
+        options["add_pooling_layer"] = any(".pooler." in f".{key}" for key in weights)
     try:
-        encoder, info = AutoModel.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, add_pooling_layer=has_pooler, local_files_only=True
-        )
+        with _quiet():
+            encoder, info = AutoModel.from_pretrained(
+                folder,
+                config=config,
+                dtype=torch.float32,
+                attn_implementation=site.kernel,
+                output_loading_info=True,
+                local_files_only=True,
+                **options,
+            )
     except RuntimeError as error:
         raise ModelError(f"model folder {folder.name!r}: {str(error).splitlines()[0]}") from error
-    finally:
-        transformers.logging.set_verbosity(verbosity)
-        if bars:
-            transformers.logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     problems = {
         "are missing": sorted(info["missing_keys"]),
         "have another shape": sorted(str(key) for key in info["mismatched_keys"]),
@@ -135,30 +175,86 @@ def _encoder(folder: Path, site: Site, has_pooler: bool) -> nn.Module:
     return encoder  # type: ignore[no-any-return]
 
 
-def _masked_lm(folder: Path, config: Any, site: Site, weights: dict[str, Tensor]) -> MaskedLMHead | None:
-    if f"{site.lm_dense}.weight" not in weights:
-        return None
-    head = MaskedLMHead(
-        config.hidden_size, config.vocab_size, ACT2FN[config.hidden_act], eps=float(config.layer_norm_eps)
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from reporting what is checked here."""
+    verbosity, bars = transformers.logging.get_verbosity(), transformers.logging.is_progress_bar_enabled()
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(verbosity)
+        if bars:
+            transformers.logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _empty_head(config: Any, keys: LMKeys) -> MaskedLMHead:
+    """Return a head of the shape that ``config`` and the row's ``keys`` give it; its weights are still to be read."""
+    return MaskedLMHead(
+        config.hidden_size,
+        config.vocab_size,
+        ACT2FN[value_of(keys.activation, config)],
+        eps=float(value_of(keys.eps, config)),
+        dense_bias=bool(value_of(keys.dense_bias, config)),
+        norm_bias=bool(value_of(keys.norm_bias, config)),
     )
 
-    def tensor(key: str) -> Tensor:
-        path, _, leaf = key.rpartition(".")
-        old = f"{path}.{_OLD_NORM_NAMES.get(leaf, leaf)}"
-        if key not in weights and old not in weights:
-            raise ModelError(f"model folder {folder.name!r}: the masked-LM head lacks {key}")
-        return weights[key if key in weights else old].float()
 
-    state = {
-        "dense.weight": tensor(f"{site.lm_dense}.weight"),
-        "dense.bias": tensor(f"{site.lm_dense}.bias"),
-        "norm.weight": tensor(f"{site.lm_norm}.weight"),
-        "norm.bias": tensor(f"{site.lm_norm}.bias"),
-        "bias": tensor(site.lm_bias),
-    }
-    decoder = weights.get(f"{site.lm_bias.rpartition('.')[0]}.decoder.weight")
-    embeddings = weights[f"{site.prefix}.{site.word_embeddings}.weight"]
-    if decoder is not None and not torch.equal(decoder, embeddings):
-        raise ModelError(f"model folder {folder.name!r}: the masked-LM decoder is not tied to the word embeddings")
-    head.load_state_dict(state)
+def _masked_lm(
+    folder: Path, config: Any, site: Site, weights: dict[str, Tensor], embeddings: Tensor
+) -> MaskedLMHead | None:
+    keys = next(
+        (row for row in site.masked_lm if any(key in weights for names in _names(row).values() for key in names)), None
+    )
+    if keys is None:
+        return None
+    head = _empty_head(config, keys)
+    state = {name: _found(weights, names) for name, names in _names(keys).items()}
+    problems = [*_misfits(head, keys, state), *_untied(config, keys, weights, embeddings)]
+    if problems:
+        raise ModelError(f"model folder {folder.name!r}: {'; '.join(problems)}")
+    head.load_state_dict({name: tensor.float() for name, tensor in state.items() if tensor is not None})
     return head.eval()
+
+
+def _names(keys: LMKeys) -> dict[str, tuple[str, ...]]:
+    """Return each parameter of the head with the keys under which a file may have it."""
+    return {
+        "dense.weight": (f"{keys.dense}.weight",),
+        "dense.bias": (f"{keys.dense}.bias",),
+        # Files of 2018 have the names of TensorFlow's LayerNorm.
+        "norm.weight": (f"{keys.norm}.weight", f"{keys.norm}.gamma"),
+        "norm.bias": (f"{keys.norm}.bias", f"{keys.norm}.beta"),
+        "bias": (keys.bias,),
+    }
+
+
+def _found(weights: dict[str, Tensor], names: tuple[str, ...]) -> Tensor | None:
+    return next((weights[name] for name in names if name in weights), None)
+
+
+def _misfits(head: MaskedLMHead, keys: LMKeys, state: dict[str, Tensor | None]) -> Iterator[str]:
+    """Say what is missing, left over or of another shape in a head that was found."""
+    wanted = head.state_dict()
+    for name, (key, *_) in _names(keys).items():
+        tensor = state[name]
+        if name in wanted and tensor is None:
+            yield f"the masked-LM head lacks {key}"
+        elif name not in wanted and tensor is not None:
+            yield f"the masked-LM head has {key}, of which config.json says that there is none"
+        elif tensor is not None and tensor.shape != wanted[name].shape:
+            yield f"{key} has shape {list(tensor.shape)}, and config.json asks for {list(wanted[name].shape)}"
+
+
+def _untied(config: Any, keys: LMKeys, weights: dict[str, Tensor], embeddings: Tensor) -> Iterator[str]:
+    """Say where a decoder of its own differs from the word embeddings and the bias."""
+    if keys.decoder is None:
+        return
+    matrix, bias = weights.get(f"{keys.decoder}.weight"), weights.get(f"{keys.decoder}.bias")
+    if matrix is None and not getattr(config, "tie_word_embeddings", True):
+        yield f"config.json says that the masked-LM decoder is not tied, but the file lacks {keys.decoder}.weight"
+    if matrix is not None and not torch.equal(matrix.float(), embeddings):
+        yield "the masked-LM decoder is not tied to the word embeddings"
+    if bias is not None and keys.bias in weights and not torch.equal(bias, weights[keys.bias]):
+        yield f"{keys.decoder}.bias is not the same as {keys.bias}"

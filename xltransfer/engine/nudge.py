@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xltransfer.engine.backbone import MASKED_LM, Backbone
+from xltransfer.engine.backbone import Backbone
+from xltransfer.engine.base import MASKED_LM
 from xltransfer.engine.fit import Decay, descend, finite
 from xltransfer.engine.masking import Masked, Vocabulary, mask_tokens
 from xltransfer.errors import ConfigError, ModelError

@@ -11,8 +11,7 @@ from torch.nn import functional
 from xltransfer.config.task import TaskSpec
 from xltransfer.data.sentence import Sentence
 from xltransfer.engine import Backbone, Stack
-from xltransfer.engine.backbone import no_head
-from xltransfer.engine.heads import BiaffineHead
+from xltransfer.engine.heads import BiaffineHead, no_head
 from xltransfer.errors import DataError
 from xltransfer.tasks.counts import Counts, frequency_nll, per_item, per_label
 from xltransfer.tasks.encoded import Batch, Encoded, encode_sentences, numbered
@@ -53,7 +52,7 @@ class Dep:
         hidden = model(batch.input_ids, batch.attention_mask, composition=composition).last_hidden_state
         dependents, heads = parser.words(hidden, batch.word_starts)
         arcs = parser.arc_scores(dependents, heads)
-        if model.rules == "corrected":
+        if model.rules.padded_heads == "masked":
             arcs = arcs.masked_fill(no_head(batch.word_starts)[:, None], float("-inf"))
         flat = dependents.reshape(-1, dependents.shape[-1]).index_select(0, batch.word)
         return parser, flat, heads, arcs.reshape(-1, arcs.shape[-1]).index_select(0, batch.word)

@@ -16,7 +16,7 @@ from torch.nn import functional
 from xltransfer.config.task import TaskSpec
 from xltransfer.data.blocks import blocks
 from xltransfer.engine import Backbone
-from xltransfer.engine.backbone import MASKED_LM
+from xltransfer.engine.base import MASKED_LM
 from xltransfer.engine.masking import Masked, Vocabulary, mask_tokens
 from xltransfer.tasks.counts import Counts, per_item
 
