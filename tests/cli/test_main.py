@@ -23,8 +23,11 @@ COMMANDS = (
     "predict",
     "published",
     "pretrain",
+    "benchmark",
     "world",
 )
+GROUPS = {"adapters": ("train", "show", "convert", "average")}
+"""Commands that hold commands."""
 MAIN = "from xltransfer.cli.main import main\nmain()"
 
 
@@ -34,9 +37,10 @@ def call(*words: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(arguments, capture_output=True, text=True, check=False, encoding="utf-8")
 
 
-def options(command: str) -> dict[str, Any]:
+def options(words: str) -> dict[str, Any]:
     """Return the typer declaration of every parameter of a command."""
-    function = getattr(importlib.import_module(f"xltransfer.cli.{command}"), command)
+    module, command = words.split()[0], words.split()[-1]
+    function = getattr(importlib.import_module(f"xltransfer.cli.{module}"), command)
     found = {}
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
         assert get_origin(parameter.annotation) is Annotated, f"{command} --{name} is not declared"
@@ -55,16 +59,21 @@ def test_help_imports_nothing_heavy() -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, encoding="utf-8")
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[-1] == "HEAVY []"
-    assert all(command in ran.stdout for command in COMMANDS)
+    assert all(command in ran.stdout for command in (*COMMANDS, *GROUPS))
 
 
 def test_the_table_of_contents_is_complete() -> None:
     assert [command.callback.__name__ for command in app.registered_commands if command.callback] == list(COMMANDS)
+    groups = {
+        group.name: tuple(command.callback.__name__ for command in group.typer_instance.registered_commands)
+        for group in app.registered_groups
+    }
+    assert groups == GROUPS
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *(f"{group} {each}" for group in GROUPS for each in GROUPS[group])])
 def test_help_of_a_command_names_everything(xltransfer: Any, command: str) -> None:
-    result = xltransfer(command, "--help")
+    result = xltransfer(*command.split(), "--help")
     assert result.exit_code == 0, result.output
     for name, declared in options(command).items():
         assert name.replace("_", "-") in result.output

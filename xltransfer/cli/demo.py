@@ -105,12 +105,17 @@ def demo_results(out: Path, seen: frozenset[str], seed: int) -> "tuple[pd.DataFr
 
 
 def _prepare(what: "Demo", out: Path) -> "ResolvedStudy":
-    from xltransfer.cli.pretrain import step_progress
+    from xltransfer.cli.progress import step_progress
     from xltransfer.protocols.transfer.demo import prepare
 
     says = {"world": f"making languages in {out / 'world'}", "base": f"pretraining {out / 'models' / 'tiny'}"}
-    with step_progress(what.pretraining.steps) as on_step:
-        return prepare(what, out, lambda part: print(says[part], flush=True), on_step)
+    with step_progress("pretraining", what.pretraining.steps) as show:
+        return prepare(
+            what,
+            out,
+            lambda part: print(says[part], flush=True),
+            lambda step, loss: show(step, f", loss {loss:.2f}"),
+        )
 
 
 def _run(resolved: "ResolvedStudy", folder: Path, workers: int) -> "Outcome":

@@ -13,6 +13,8 @@ import sys
 import typer
 
 from xltransfer import __version__
+from xltransfer.cli.adapters import app as adapters
+from xltransfer.cli.benchmark import benchmark
 from xltransfer.cli.check import check
 from xltransfer.cli.demo import demo
 from xltransfer.cli.merge import merge
@@ -37,8 +39,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (demo, check, plan, run, status, scores, report, merge, predict, published, pretrain, world):
+for _command in (demo, check, plan, run, status, scores, report, merge, predict, published, pretrain, benchmark, world):
     app.command()(_command)
+app.add_typer(adapters, name="adapters")
 
 
 def _version(wanted: bool) -> None:

@@ -1,7 +1,5 @@
 """``xltransfer pretrain``: a small BERT from text folders, with chosen languages left unseen."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +39,7 @@ def pretrain(
 
     Example: xltransfer pretrain --text world/text --languages qaa,qac --out models/tiny --steps 500
     """
+    from xltransfer.cli.progress import step_progress
     from xltransfer.engine.pretrain import PretrainSettings
     from xltransfer.protocols.pretraining import BaseRecipe, make_base
 
@@ -58,8 +57,8 @@ def pretrain(
     )
     known = None if tokenizer_languages is None else codes(tokenizer_languages)
     recipe = BaseRecipe(text, codes(languages), settings, vocabulary, seed, known, held_out, threads)
-    with step_progress(steps) as on_step:
-        trained = make_base(recipe, out, on_step)
+    with step_progress("pretraining", steps) as on_step:
+        trained = make_base(recipe, out, lambda step, loss: on_step(step, f", loss {loss:.2f}"))
     last = max(1, steps // 20)
     masked, pair = (sum(x[-last:]) / last for x in (trained.masked_lm_losses, trained.pair_losses))
     print(f"{trained.tokens:,} tokens in {steps:,} steps; loss at the end {masked:.3f} nats a masked token")
@@ -70,43 +69,3 @@ def pretrain(
 def codes(text: str) -> tuple[str, ...]:
     """Return the codes of a list separated by commas; blanks around them and empty places do not count."""
     return tuple(code for part in text.split(",") if (code := part.strip()))
-
-
-@contextmanager
-def step_progress(steps: int) -> Iterator[Callable[[int, float], None]]:
-    """Yield a callback for the steps of pretraining that shows a bar with time left, from the first step on.
-
-    Where the output is no terminal, every fifth of the way is a line.
-    """
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("pretraining"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("steps, loss {task.fields[loss]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    shown = {"fifth": 0}
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("pretraining", total=steps, loss="", visible=False)
-
-        def on_step(step: int, loss: float) -> None:
-            bar.update(task, completed=step, loss=f"{loss:.2f}", visible=True)
-            fifth = 5 * step // steps
-            if not console.is_terminal and fifth > shown["fifth"]:
-                shown["fifth"] = fifth
-                console.print(f"{20 * fifth:3d} %  {step}/{steps} steps, loss {loss:.2f}", highlight=False)
-
-        yield on_step

@@ -1,4 +1,4 @@
-"""Progress over units: how many, what failed, and the time that is left by the units' expected cost."""
+"""Progress over units (how many, what failed, time left by their expected cost) and over optimizer steps."""
 
 import math
 import time
@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from xltransfer.runs.executors.ledger import Event
 from xltransfer.runs.unit import Unit
@@ -60,6 +68,37 @@ def unit_progress(units: Sequence[Unit]) -> Iterator[Callable[[Event], None]]:
 
     with bar:
         yield on_event
+
+
+@contextmanager
+def step_progress(what: str, steps: int) -> Iterator[Callable[[int, str], None]]:
+    """Yield a callback that shows a bar of ``steps`` optimizer steps with time left, from the first step on.
+
+    It is told the number of steps that are done and what to say behind it. Where the output is no terminal, every fifth
+    of the way is a line.
+    """
+    console = Console(stderr=True)
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps{task.fields[said]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    shown = {"fifth": 0}
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=steps, said="", visible=False)
+
+        def on_step(step: int, said: str = "") -> None:
+            bar.update(task, completed=step, said=said, visible=True)
+            fifth = 5 * step // steps
+            if not console.is_terminal and fifth > shown["fifth"]:
+                shown["fifth"] = fifth
+                console.print(f"{20 * fifth:3d} %  {step}/{steps} steps{said}", highlight=False)
+
+        yield on_step
 
 
 def clock(seconds: float) -> str:

@@ -19,7 +19,7 @@ from xltransfer.engine import Backbone
 from xltransfer.engine.adapter import AdapterConfig
 from xltransfer.engine.batches import OVERHEAD
 from xltransfer.engine.masking import Vocabulary
-from xltransfer.errors import ConfigError
+from xltransfer.errors import ConfigError, RunFolderError
 from xltransfer.protocols.transfer.wanted import adapter_units, split_scorer
 from xltransfer.randomness import stream
 from xltransfer.runs.store import Store
@@ -178,4 +178,10 @@ class Context:
 
 def _load(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:
     own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    differing = sorted(set(own) ^ set(module.state_dict()))
+    if differing:
+        raise RunFolderError(
+            f"a trained {prefix.removesuffix('.')} in this folder does not fit this version of xltransfer: it has, or "
+            f"lacks, {', '.join(differing[:3])}; run the study into a new folder"
+        )
     module.load_state_dict(own, strict=True)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xltransfer.engine import Stack
-from xltransfer.engine.backbone import MASKED_LM
+from xltransfer.engine.base import MASKED_LM
 from xltransfer.engine.nudge import NudgeSeeds, NudgeSettings, Path, nudge
+from xltransfer.engine.precision import scored_at
 from xltransfer.errors import UnitError
 from xltransfer.protocols.transfer.context import Context
 from xltransfer.protocols.transfer.wanted import (
@@ -122,17 +123,10 @@ def shuffle_blocks(blocks: NDArray[np.int32], special: tuple[int, ...], rng: np.
 def _noise(context: Context, targets: Targets, unit: Unit) -> Iterator[Cell]:
     study = context.study
     yield from score_targets(context, targets, unit, setting=NOISE_BATCHING, other_batches=True)
-    precision = study.controls.noise_floor.precision
-    if precision == "bfloat16":
-        with torch.autocast(context.device.type, dtype=torch.bfloat16):
-            yield from score_targets(context, targets, unit, setting=NOISE_PRECISION)
-        return
-    context.model.double()
-    try:
-        yield from score_targets(context, targets, unit, setting=NOISE_PRECISION)
-    finally:
-        # Float32 values survive the way to float64 and back bit for bit.
-        context.model.float()
+    # All cells at once: a generator that yields inside the block would leave its caller at that precision.
+    with scored_at(context.model, study.controls.noise_floor.precision):
+        cells = list(score_targets(context, targets, unit, setting=NOISE_PRECISION))
+    yield from cells
 
 
 def score_targets(
@@ -230,6 +224,7 @@ def options(context: Context) -> dict[str, Any]:
         "block": nudge_spec.block,
         "stack": engine.stack,
         "rules": engine.rules,
+        "precision": engine.precision,
         "tokens": context.study.transfer.tokens,
     }
 

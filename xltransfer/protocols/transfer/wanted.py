@@ -131,7 +131,8 @@ def recipe(resolved: ResolvedStudy, task: TaskSpec) -> str:
     settings = task_settings(task) | {"train": [ref.name for ref in resolved.train[task.name]]}
     # What is scored, and how much of it, has no part in training.
     settings = {name: value for name, value in settings.items() if name not in _NOT_TRAINED}
-    settings |= {"stack": resolved.study.engine.stack, "rules": resolved.study.engine.rules}
+    engine = resolved.study.engine
+    settings |= {"stack": engine.stack, "rules": engine.rules, "precision": engine.precision}
     return hashlib.sha256(canonical_json(settings).encode()).hexdigest()[:16]
 
 

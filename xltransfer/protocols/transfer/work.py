@@ -5,6 +5,7 @@ import os
 import torch
 
 from xltransfer.config.resolve import ResolvedStudy
+from xltransfer.engine.precision import precise
 from xltransfer.protocols.transfer.context import Context
 from xltransfer.protocols.transfer.scoring import measure
 from xltransfer.protocols.transfer.training import train_adapter
@@ -19,10 +20,11 @@ _CONTEXTS: dict[tuple[str, str], Context] = {}
 def work(unit: Unit, resolved: ResolvedStudy, folder: str, mixed: tuple[str, ...] = ()) -> None:
     """Train the unit's adapter, or make and score its model, and write what it produces into ``folder``."""
     context = context_for(resolved, folder, mixed)
-    if unit.produces == "artefact":
-        train_adapter(context, unit)
-    else:
-        context.store.write(unit, measure(context, unit))
+    with precise(context.device, resolved.study.engine.precision):
+        if unit.produces == "artefact":
+            train_adapter(context, unit)
+        else:
+            context.store.write(unit, measure(context, unit))
 
 
 def context_for(resolved: ResolvedStudy, folder: str, mixed: tuple[str, ...] = ()) -> Context:
