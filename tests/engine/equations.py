@@ -27,6 +27,13 @@ ACTIVATIONS = {
 }
 
 
+def filled(module: nn.Module, spread: float = 0.4) -> nn.Module:
+    """Draw every parameter, in float64; a wide spread makes one member take all the attention."""
+    for parameter in module.double().parameters():
+        nn.init.normal_(parameter, std=spread)
+    return module
+
+
 def norm(x: Tensor, module: nn.LayerNorm) -> Tensor:
     """LayerNorm from its definition."""
     centred = x - x.mean(dim=-1, keepdim=True)

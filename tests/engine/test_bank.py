@@ -213,13 +213,23 @@ def test_with_dropout_too_company_changes_nothing(build, base_dropout: Any, rule
 
 def test_dropout_of_head_fusion_and_base_is_there_and_follows_the_seed(build: Callable[..., Backbone]) -> None:
     def losses(name: str, dropout: float, base_dropout: Any = "off", seed: int = 5) -> tuple[float, ...]:
-        model = build(dropout=dropout)
-        return train_together(model, [trainee(model, name, seed=seed)], base_dropout=base_dropout)[name].losses
+        model, settings = build(dropout=dropout), replace(KINDS[name].settings, steps=4)
+        chosen = [trainee(model, name, seed=seed, settings=settings)]
+        return train_together(model, chosen, base_dropout=base_dropout)[name].losses
 
     for name in ("t", "f"):
         own = losses(name, 0.2)
         assert losses(name, 0.0) != own == losses(name, 0.2) != losses(name, 0.2, seed=6)
         assert losses(name, 0.2, "on") != own
+
+
+def test_modes_in_which_the_model_is_found_do_not_matter(build: Callable[..., Backbone]) -> None:
+    losses = []
+    for training in (False, True):
+        model = build(dropout=0.3).train(training)
+        only_adapter = trainee(model, "t", modules=(model.adapters["t"],))
+        losses.append(train_together(model, [only_adapter])["t"].losses)
+    assert losses[0] == losses[1]
 
 
 def test_frozen_fusion_beside_a_trained_one_of_its_shape_does_not_drop(build: Callable[..., Backbone]) -> None:

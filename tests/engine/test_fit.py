@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from xltransfer.engine.fit import descend, fit, rate
+from xltransfer.engine.fit import Descent, DescentSettings, descend, fit, rate
+from xltransfer.errors import ConfigError
 
 
 def batches(n: int) -> list[tuple[Tensor, Tensor]]:
@@ -96,3 +97,28 @@ def test_loss_that_is_not_finite_names_its_step() -> None:
     data[1] = (data[1][0], data[1][1] * float("inf"))
     with pytest.raises(ValueError, match="the loss of step 2 of 3 is not finite"):
         fit(steps_of(linear_model(), data, 3))
+
+
+def test_weights_that_decay_leaves_alone_only_follow_their_gradient() -> None:
+    model = linear_model()
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    settings = DescentSettings(steps=2, learning_rate=0.1, decay="constant", weight_decay=0.5)
+    descent = Descent(list(model.parameters()), settings, undecayed=[model.bias])
+    for _ in range(2):
+        for parameter in model.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        descent.step()
+    assert descent.taken == 2
+    assert torch.equal(model.bias, before["bias"])
+    torch.testing.assert_close(model.weight, before["weight"] * (1 - 0.1 * 0.5) ** 2)
+    descent.clear()
+    assert model.weight.grad is None
+
+
+def test_numbers_that_cannot_be_meant() -> None:
+    with pytest.raises(ConfigError) as caught:
+        DescentSettings(steps=-1, learning_rate=float("nan"), warmup=-1, weight_decay=-0.1, clip=0)
+    named = [problem.split("=")[0] for problem in caught.value.problems]
+    assert named == ["steps", "warmup", "weight_decay", "learning_rate", "clip"]
+    with pytest.raises(ConfigError, match="learning_rate=inf; expected more than 0, such as 1e-4"):
+        next(descend([], [], lambda batch: (torch.zeros(()), 1), steps=1, learning_rate=float("inf")))

@@ -77,7 +77,8 @@ class Adapter(nn.Module):
     ModelError
         An unknown activation; ``leave_out`` naming a layer that the model has not.
     ConfigError
-        ``residual_before_ln: post_add`` without ``original_ln_before``.
+        A reduction that is not above 0; an unknown ``residual_before_ln``, or ``post_add`` without
+        ``original_ln_before``.
     """
 
     def __init__(self, config: AdapterConfig, hidden: int, layers: int) -> None:
@@ -124,5 +125,11 @@ def _check(config: AdapterConfig, layers: int) -> None:
     beyond = [layer for layer in config.leave_out if not 0 <= layer < layers]
     if beyond:
         raise ModelError(f"leave_out names layer {beyond[0]}, but the base model has layers 0 to {layers - 1}")
+    reductions = list(config.reduction.values()) if isinstance(config.reduction, Mapping) else [config.reduction]
+    reductions += [] if config.invertible_reduction is None else [config.invertible_reduction]
+    if not all(reduction > 0 for reduction in reductions):
+        raise ConfigError(f"reduction {min(reductions)} of an adapter; expected more than 0, such as 16")
+    if config.residual_before_ln not in (True, False, "post_add"):
+        raise ConfigError(f"residual_before_ln={config.residual_before_ln!r}; expected True, False or 'post_add'")
     if config.residual_before_ln == "post_add" and not config.original_ln_before:
         raise ConfigError("residual_before_ln: post_add needs original_ln_before: true")

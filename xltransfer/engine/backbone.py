@@ -6,7 +6,7 @@ plain attribute that `Backbone.encode` sets and clears.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 from torch import Tensor
 
@@ -20,7 +20,7 @@ from xltransfer.engine.readout import Output, Readout
 from xltransfer.engine.routing import Parts
 from xltransfer.engine.shelf import Shelf
 from xltransfer.engine.stacking import StackRule
-from xltransfer.errors import ConfigError
+from xltransfer.errors import ConfigError, near_match
 from xltransfer.rules import Rules, rules_of
 
 Compositions = Composition | Sequence[Composition | None] | None
@@ -48,6 +48,8 @@ class Backbone(Shelf):
 
     def __init__(self, loaded: Loaded, rules: str | Rules = "corrected", stack: StackRule = "adapterhub") -> None:
         super().__init__(loaded)
+        if stack not in get_args(StackRule):
+            raise ConfigError(f"stack={stack!r} is no rule of stacks{near_match(stack, get_args(StackRule))}")
         self.rules, self.stack = rules_of(rules), stack
         self.fusion_drop = plain_dropout
         self._pass: Pass | None = None
@@ -68,7 +70,7 @@ class Backbone(Shelf):
         ModelError
             See `loading.load`; nothing is ever initialised silently.
         ConfigError
-            Unknown rules.
+            Unknown rules, or an unknown rule of stacks.
         """
         return cls(load(str(model), revision), rules, stack).eval()
 
@@ -89,6 +91,8 @@ class Backbone(Shelf):
 
     def routed(self, compositions: Compositions, rows: int, wants_attention: bool = False) -> Pass:
         """Return the pass of a batch of ``rows`` rows; raises `ConfigError` as `forward` does."""
+        if isinstance(compositions, str):
+            raise ConfigError(f"composition is the text {compositions!r}; give parse_composition({compositions!r})")
         if compositions is None or isinstance(compositions, Composition):
             each: list[Composition] = [Stack() if compositions is None else compositions] * rows
         else:
@@ -140,7 +144,8 @@ class Backbone(Shelf):
         ------
         ConfigError
             An adapter, fusion or head that is not loaded; a fusion of other members; another number of compositions
-            than rows; a parser without ``word_starts``; a classifier from a pooler that is not there.
+            than rows; a parser without ``word_starts``; a classifier from a pooler that is not there; ``positions``
+            for a head of another kind.
         """
         routed = self.routed(composition, len(input_ids), output_fusion_attention)
         states = self.encode(routed, input_ids, attention_mask, token_type_ids, output_hidden_states)

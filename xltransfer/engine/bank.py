@@ -34,6 +34,7 @@ from xltransfer.errors import ConfigError
 __all__ = ["Batch", "Evaluation", "Trained", "Trainee", "View", "train_together"]
 
 BaseDropout = Literal["off", "on"]
+Where = tuple[slice, ...]
 
 
 def train_together(
@@ -194,8 +195,8 @@ class _Bank:
         """Return a trainee's mean loss, having gone backward through it down to the encoder's output."""
         own = replace(
             states,
-            last_hidden_state=ends.cut(states.last_hidden_state[rows, : batch.input_ids.shape[1]]),
-            pooler_output=None if states.pooler_output is None else ends.cut(states.pooler_output[rows]),
+            last_hidden_state=ends.cut(states.last_hidden_state, (rows, slice(batch.input_ids.shape[1]))),
+            pooler_output=None if states.pooler_output is None else ends.cut(states.pooler_output, (rows,)),
         )
         view = View(self.model, own, self.model.routed(batch.composition, len(batch.input_ids)))
         with precise(self.model.device, self.precision), running.stream.on():
@@ -224,19 +225,24 @@ class _Ends:
     """Where the encoder's graph is cut from the losses, so that each loss has a backward pass of its own."""
 
     def __init__(self) -> None:
-        self._pairs: list[tuple[Tensor, Tensor]] = []
+        self._cuts: list[tuple[Tensor, Where, Tensor]] = []
 
-    def cut(self, whole: Tensor) -> Tensor:
-        """Return ``whole`` without its history; `backward` carries the gradient over."""
-        leaf = whole.detach().requires_grad_(whole.requires_grad)
-        self._pairs.append((whole, leaf))
+    def cut(self, whole: Tensor, where: Where) -> Tensor:
+        """Return ``whole[where]`` without its history; `backward` carries the gradient over."""
+        leaf = whole[where].detach().requires_grad_(whole.requires_grad)
+        self._cuts.append((whole, where, leaf))
         return leaf
 
     def backward(self) -> None:
         """Go on backward through the encoder, once for all."""
-        reached = [(whole, leaf.grad) for whole, leaf in self._pairs if leaf.grad is not None]
-        if reached:
-            torch.autograd.backward([whole for whole, _ in reached], [gradient for _, gradient in reached])
+        gradients: dict[Tensor, Tensor] = {}
+        for whole, where, leaf in self._cuts:
+            if leaf.grad is not None:
+                if whole not in gradients:
+                    gradients[whole] = torch.zeros_like(whole)
+                gradients[whole][where] = leaf.grad
+        if gradients:
+            torch.autograd.backward(list(gradients), list(gradients.values()))
 
 
 @dataclass(frozen=True)

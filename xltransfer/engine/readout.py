@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from xltransfer.engine.heads import BiaffineHead, ClassificationHead, MaskedLMHead, QuestionAnsweringHead, no_head
+from xltransfer.engine.heads import (
+    BiaffineHead,
+    ClassificationHead,
+    MaskedLMHead,
+    QuestionAnsweringHead,
+    TaggingHead,
+    no_head,
+)
 from xltransfer.engine.passing import FusionAttention, Pass
 from xltransfer.errors import ConfigError
 from xltransfer.rules import Rules
@@ -78,6 +85,8 @@ class Readout:
     ) -> Output:
         """Return ``states`` with the scores of ``head``; see `Backbone.forward`."""
         hidden = states.last_hidden_state
+        if positions is not None and not isinstance(head, TaggingHead | MaskedLMHead):
+            raise ConfigError(f"head {name!r} ({type(head).__name__}) is not asked at positions; leave them out")
         if isinstance(head, BiaffineHead):
             if word_starts is None:
                 raise ConfigError(f"head {name!r} is a parser and needs word_starts [row, word + 1]")

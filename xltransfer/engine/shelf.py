@@ -41,7 +41,7 @@ class Shelf(BaseModel):
             A name that no composition can say, or that torch cannot give to a module.
         """
         checkpoint.check_name(checkpoint.ADAPTER, name)
-        self.adapters[name] = Adapter(config, self.hidden, self.depth).to(self.device)
+        self.adapters[name] = Adapter(config, self.hidden, self.depth).to(self.device).train(self.training)
         return self.adapters[name]  # type: ignore[return-value]
 
     def add_fusion(self, members: Sequence[str], config: FusionConfig | None = None, name: str | None = None) -> Fusion:
@@ -57,16 +57,19 @@ class Shelf(BaseModel):
         Raises
         ------
         ConfigError
-            A member that is not loaded; members that sit at different places; a name that cannot be used.
+            Fewer than two members, or one that is not loaded; members that sit at different places; a name that cannot
+            be used.
         """
         fusion = Fusion(members, config or FusionConfig(), self.hidden, self.depth, self._places(members))
         chosen = ",".join(members) if name is None else name
         checkpoint.check_name(checkpoint.FUSION, chosen)
-        self.fusions[chosen] = fusion.to(self.device)
+        self.fusions[chosen] = fusion.to(self.device).train(self.training)
         return fusion
 
     def _places(self, members: Sequence[str]) -> tuple[Place, ...]:
         """Return where the members of a fusion sit in their layers; raises `ConfigError` as `add_fusion` does."""
+        if len(members) < 2:
+            raise ConfigError(f"a fusion needs at least two members, got {', '.join(members) or 'none'}")
         missing = [member for member in members if member not in self.adapters]
         if missing:
             problems = [f"fusion member {each!r} is not loaded{near_match(each, self.adapters)}" for each in missing]
@@ -93,7 +96,7 @@ class Shelf(BaseModel):
                 f"head {name!r} is a {type(head).__name__}, but in a decoder ({self.model_type}) no token has seen "
                 "its whole row; give a TaggingHead"
             )
-        self.heads[name] = head.to(self.device)
+        self.heads[name] = head.to(self.device).train(self.training)
 
     def head(self, name: str) -> nn.Module:
         """Return a head by name.
