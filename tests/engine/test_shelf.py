@@ -2,14 +2,15 @@
 
 import pytest
 import torch
+from engine.conftest import fill
 
-from xltransfer.engine import Backbone
+from xltransfer.engine import Backbone, Fuse, Stack
 from xltransfer.engine.adapter import AdapterConfig
 from xltransfer.engine.heads import ClassificationHead, TaggingHead
 from xltransfer.errors import ConfigError
 
 
-@pytest.mark.parametrize("name", ["to", "pop", "x.y", ""])
+@pytest.mark.parametrize("name", ["x.y", ""])
 def test_names_that_torch_cannot_hold_are_refused_with_a_remedy(tiny: Backbone, name: str) -> None:
     for add in (
         lambda: tiny.add_adapter(name, AdapterConfig()),
@@ -17,6 +18,23 @@ def test_names_that_torch_cannot_hold_are_refused_with_a_remedy(tiny: Backbone, 
     ):
         with pytest.raises(ConfigError, match="give the (adapter|head) another name"):
             add()
+
+
+@pytest.mark.parametrize("name", ["to", "pop", "cpu", "keys", "type"])
+def test_languages_that_are_words_of_torch_are_names_like_others(tiny: Backbone, ids: torch.Tensor, name: str) -> None:
+    fill(tiny.add_adapter(name, AdapterConfig(4)), seed=1)
+    fill(tiny.add_adapter("other", AdapterConfig(4)), seed=2)
+    fill(tiny.add_fusion([name, "other"]), seed=3)
+    with torch.no_grad():
+        own, fused = (tiny(ids, composition=c).last_hidden_state for c in (Stack(name), Fuse(name, "other")))
+        assert not torch.equal(own, fused)
+        state = {key: value.clone() for key, value in tiny.state_dict().items()}
+        for parameter in tiny.adapters.parameters():
+            parameter.zero_()
+        tiny.load_state_dict(state)
+        assert torch.equal(tiny.to("cpu").float()(ids, composition=Stack(name)).last_hidden_state, own)
+    del tiny.adapters[name]
+    assert name not in tiny.adapters
 
 
 @pytest.mark.parametrize("members", [[], ["a"]])

@@ -5,6 +5,7 @@ adapters of the same form) beside each other: a group. A group is computed at on
 one another. With one composition for all rows there is one group and nothing is sorted.
 """
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -122,12 +123,13 @@ class Parts:
             if composition not in first_seen:
                 first_seen[composition] = len(first_seen)
         shape = {each: shapes.setdefault(self._shape(each), len(shapes)) for each in first_seen}
+        n_rows = Counter(compositions)
         places = [(shape[each], first_seen[each]) for each in compositions]
         order = sorted(range(len(places)), key=places.__getitem__)
         groups, start = [], 0
         for number in range(len(shapes)):
             members = [each for each in first_seen if shape[each] == number]
-            counts = tuple(sum(place == (number, first_seen[each]) for place in places) for each in members)
+            counts = tuple(n_rows[each] for each in members)
             groups.append(Group(slice(start, start + sum(counts)), counts, tuple(members)))
             start += sum(counts)
         return Routing(tuple(groups), None if order == list(range(len(order))) else tuple(order))

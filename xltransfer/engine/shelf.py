@@ -16,6 +16,14 @@ from xltransfer.engine.sites import value_of
 from xltransfer.errors import ConfigError, ModelError, near_match
 
 
+class Named(nn.ModuleDict):
+    """Modules by name, where a name may be a word that torch uses itself: `pop`, `cpu` and `to` are languages, too."""
+
+    def __setitem__(self, key: str, module: nn.Module) -> None:
+        # ModuleDict would go through add_module, which refuses the names of its own attributes.
+        self._modules[key] = module
+
+
 class Shelf(BaseModel):
     """A base model with named parts.
 
@@ -27,9 +35,7 @@ class Shelf(BaseModel):
 
     def __init__(self, loaded: Loaded) -> None:
         super().__init__(loaded)
-        self.adapters = nn.ModuleDict()
-        self.fusions = nn.ModuleDict()
-        self.heads = nn.ModuleDict()
+        self.adapters, self.fusions, self.heads = Named(), Named(), Named()
         self.head_labels: dict[str, Mapping[str, int] | None] = {}
 
     def add_adapter(self, name: str, config: AdapterConfig) -> Adapter:

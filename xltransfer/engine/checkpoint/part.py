@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from xltransfer import __version__
 from xltransfer.engine.checkpoint.layouts import Base, layout_of
@@ -167,8 +167,6 @@ def check_name(kind: Kind, name: str) -> None:
     remedy = f"; give the {kind.name} another name (name=, or --name on the command line)"
     if not name or "." in name:
         raise ConfigError(f"{kind.name} name {name!r} is empty or has a dot, which torch's modules cannot have{remedy}")
-    if hasattr(nn.ModuleDict, name):
-        raise ConfigError(f"{kind.name} name {name!r} is a method of torch's module dictionaries{remedy}")
     try:
         if kind is ADAPTER:
             Stack(name)
