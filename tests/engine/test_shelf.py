@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from engine.conftest import fill
+from tiny_models import fill
 
 from xltransfer.engine import Backbone, Fuse, Stack
 from xltransfer.engine.adapter import AdapterConfig
