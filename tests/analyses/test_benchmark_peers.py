@@ -14,7 +14,7 @@ import pytest
 import torch
 from benchmark_engine import random_items
 from benchmark_peers import PEERS, Worker, arguments, environment
-from peers_cases import agree, masked_block, ratios, take_turns, with_medians
+from peers_cases import agree, in_sums, masked_block, ratios, take_turns, with_medians
 
 from xltransfer.engine import Backbone
 from xltransfer.engine.checkpoint import Format
@@ -50,6 +50,7 @@ def test_a_ratio_is_the_median_of_the_rounds_and_not_the_ratio_of_medians() -> N
     # Medians are 4 and 2; by round 2, 2.5 and 1: the machine was slow for both in the third.
     compared = ratios([4.0, 2.5, 9.0], [2.0, 1.0, 9.0])
     assert compared == [2.0, 2.5, 1.0]
+    assert ratios(in_sums([1.0, 2.0, 3.0, 4.0], 2), [1.0, 7.0]) == [3.0, 1.0]
     assert with_medians({"key": compared}) == {"key": 2.0, "rounds": {"key": [2.0, 2.5, 1.0]}}
 
 
