@@ -4,9 +4,9 @@ The reference is AdapterHub's `adapters` 1.3.0 with the transformers that it pin
 (``.venv-peers`` in the project's folder, made when it is missing) and a worker process of its own (`peers_reference`).
 It draws random weights in the geometry of bert-base and writes them as AdapterHub folders; our engine reads those
 (`peers_ours`). Before anything is timed the scores of both must agree within 1e-4; a difference is an error. Then the
-contenders take turns of a few seconds, two threads each, the others asleep. A ratio is the median over rounds of the
-reference's seconds / ours for the same sentences, so more is better for us. Sentences are as long as those of real
-treebanks; the reference takes eight at a time in file order, padded to the longest of the eight.
+contenders take turns of a few seconds, two threads each, the others asleep. A ratio is the median over turns of our
+real tokens a second / the reference's in the same turn, so more is better for us. Sentences are as long as those of
+real treebanks; the reference takes eight at a time in file order, padded to the longest of the eight.
 
 Keys (goal in brackets):
 
@@ -29,8 +29,8 @@ Keys (goal in brackets):
     Largest resident memory of each process in the whole run.
 ``difference_*``
     Largest difference of scores (or of a training step's loss) in the checks.
-``rounds``
-    The ratio of every round.
+``turns``
+    The ratio of every turn.
 ``load_before``
     Runnable processes at the start (mean of a minute): above about 0.3 others share the cores and the ratios are noisy.
 
@@ -65,6 +65,8 @@ from safetensors.torch import load_file, save_file
 from xltransfer.engine.checkpoint import Format
 
 THREADS = 2
+LEAST = 240
+"""Sentences; a quarter of them under five compositions make five batches of `peers_cases.TOKEN_BUDGET` or more."""
 PROJECT = Path(__file__).resolve().parents[1]
 PEERS = ("adapters==1.3.0", "transformers==4.57.6", "torch==2.13.0")
 GOALS = {
@@ -149,17 +151,17 @@ def compare(peer: Worker, only: Sequence[str], size: peers_cases.Size) -> dict[s
     """Run the cases and return their figures, with the versions and the machine."""
     load_before = os.getloadavg()[0]
     result: dict[str, Any] = {}
-    rounds: dict[str, list[float]] = {}
+    turns: dict[str, list[float]] = {}
     for name in only:
         print(f"case {name}", file=sys.stderr, flush=True)
         with TemporaryDirectory() as place:
             figures = peers_cases.CASES[name](peer, Path(place), size)
-        rounds |= figures.pop("rounds", {})
+        turns |= figures.pop("turns", {})
         result |= figures
     result |= {"peak_gib_ours": peers_ours.peak_gib(), "peak_gib_reference": peer.ask("peak_gib")}
     return {
         **{key: round(value, 8 if key.startswith("difference") else 4) for key, value in result.items()},
-        "rounds": {key: [round(value, 4) for value in values] for key, values in rounds.items()},
+        "turns": {key: [round(value, 3) for value in values] for key, values in turns.items()},
         "goals": {key: goal for key, goal in GOALS.items() if key in result},
         "versions": versions(peer),
         "device": {"processor": processor(), "cores": os.cpu_count(), "threads": THREADS, "precision": "float32"},
@@ -222,11 +224,16 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", nargs="+", choices=tuple(peers_cases.CASES), default=list(peers_cases.CASES))
-    parser.add_argument("--rounds", type=int, default=2, help="rounds of scoring; twice as many training steps")
-    parser.add_argument("--sentences", type=int, default=400, help="sentences a round; a quarter for the 30 fusions")
+    parser.add_argument(
+        "--rounds", type=int, default=2, help="how often all sentences are scored; twice as many training steps"
+    )
+    parser.add_argument("--sentences", type=int, default=400, help="sentences to score; a quarter for the 30 fusions")
     parser.add_argument("--check-files", action="store_true", help="check files that our engine writes; time nothing")
     parser.add_argument("--out", type=Path, help="also write the JSON object into this file")
-    return parser.parse_args(given)
+    read = parser.parse_args(given)
+    if read.rounds < 1 or read.sentences < LEAST:
+        parser.error(f"expected --rounds of at least 1 and --sentences of at least {LEAST}, so that no turn is empty")
+    return read
 
 
 def main() -> None:

@@ -16,7 +16,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from xltransfer.config.task import UPOS
-from xltransfer.engine.masking import Masked, Vocabulary, mask_tokens
 from xltransfer.tasks.encoded import Batch
 from xltransfer.tasks.score import Prepared
 
@@ -27,17 +26,29 @@ REFERENCE_BATCH = 8
 AT_ONCE = 5
 """Fusions whose rows go through our engine together."""
 TURNS = 8
-"""Portions into which a round of scoring is cut."""
+"""Parts into which all sentences are cut."""
 VOCABULARY, LARGE_VOCABULARY = 30_000, 120_000
-START, MASK, ORDINARY = 2, 4, 5
-"""Ids of the token that opens a row, of the mask, and of the first token that is not special."""
 CHECKED = 20
 """Sentences whose scores are compared before anything is timed."""
 HEAD = "head"
 LEARNING_RATE = 1e-4
 
-Contender = Callable[[int, int], float]
-"""Does its portion of a round and a turn (both from 0), and returns its seconds."""
+
+@dataclass(frozen=True)
+class Portion:
+    """Some work that was done: real tokens, and the seconds that they took."""
+
+    tokens: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Tokens a second."""
+        return self.tokens / self.seconds
+
+
+Contender = Callable[[int], Portion]
+"""Does its portion of a turn (from 0)."""
 
 
 class Peer(Protocol):
@@ -50,40 +61,36 @@ class Peer(Protocol):
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured: rounds of scoring, and sentences a round (a quarter of them for the 30 fusions)."""
+    """How often all sentences are scored, and how many there are (a quarter of them for the 30 fusions)."""
 
     rounds: int
     sentences: int
 
 
-def take_turns(contenders: Mapping[str, Contender], turns: int, rounds: int) -> dict[str, list[float]]:
-    """Return each contender's seconds of each round; within a round the contenders alternate, turn by turn."""
-    spent: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(rounds):
-        total = dict.fromkeys(contenders, 0.0)
-        for turn in range(turns):
-            for name, portion in contenders.items():
-                total[name] += portion(number, turn)
-        for name, value in total.items():
-            spent[name].append(value)
-        shown = ", ".join(f"{name} {value:.2f} s" for name, value in total.items())
-        print(f"round {number + 1} of {rounds}: {shown}", file=sys.stderr, flush=True)
-    return spent
+def take_turns(contenders: Mapping[str, Contender], turns: int) -> dict[str, list[float]]:
+    """Return each contender's tokens a second in every turn; in a turn one contender works after another."""
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
+    for turn in range(turns):
+        for name, work in contenders.items():
+            rates[name].append(work(turn).rate)
+        shown = ", ".join(f"{name} {values[-1]:.0f}" for name, values in rates.items())
+        print(f"turn {turn + 1} of {turns}, tokens a second: {shown}", file=sys.stderr, flush=True)
+    return rates
 
 
 def ratios(over: Sequence[float], under: Sequence[float]) -> list[float]:
-    """Return the ratio of every round."""
+    """Return the ratio of every turn."""
     return [a / b for a, b in zip(over, under, strict=True)]
 
 
-def in_sums(values: Sequence[float], size: int) -> list[float]:
-    """Return the sums of ``size`` neighbours each."""
-    return [sum(values[start : start + size]) for start in range(0, len(values), size)]
+def with_medians(turns: Mapping[str, list[float]]) -> dict[str, Any]:
+    """Return the median of each key's turns, and the turns."""
+    return {name: median(values) for name, values in turns.items()} | {"turns": dict(turns)}
 
 
-def with_medians(rounds: Mapping[str, list[float]]) -> dict[str, Any]:
-    """Return the median of each key's rounds, and the rounds."""
-    return {name: median(values) for name, values in rounds.items()} | {"rounds": dict(rounds)}
+def speeds(case: str, rates: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Return the median of each contender's tokens a second."""
+    return {f"{case}_{name}_tokens_per_second": median(values) for name, values in rates.items()}
 
 
 def agree(what: str, mine: Tensor, theirs: Tensor) -> float:
@@ -167,26 +174,36 @@ class Bench:
         scores = load_file(path)
         return [scores[f"{number}.logits"] for number in range(n_batches)]
 
-    def reference(self, text: str, numbers: Sequence[int]) -> float:
-        """Return the reference's seconds of some of its batches."""
-        return float(self.peer.ask("score", text=text, head=HEAD, batches="all", numbers=list(numbers)))
+    def _portion(self, batches: Sequence[Batch], spent: float) -> Portion:
+        return Portion(sum(int(self.items.tokens.lengths[batch.rows].sum()) for batch in batches), spent)
 
-    def score(self, text: str, batches: Sequence[Batch]) -> float:
-        """Return the seconds of our scoring loop on some of its own batches."""
-        return ours.score_planned(self.model, HEAD, Prepared(self.items, tuple(batches)), text)
+    def reference(self, text: str, part: slice) -> Portion:
+        """Let the reference score a part of its batches."""
+        numbers = list(range(len(self.batches)))[part]
+        spent = self.peer.ask("score", text=text, head=HEAD, batches="all", numbers=numbers)
+        return self._portion(self.batches[part], spent)
+
+    def equal(self, text: str, part: slice) -> Portion:
+        """Let our model score a part of the reference's batches, every token."""
+        batches = self.batches[part]
+        return self._portion(batches, ours.tag_everywhere(self.model, HEAD, batches, text))
+
+    def planned(self, text: str, part: slice) -> Portion:
+        """Let our scoring loop go through a part of its own batches."""
+        batches = self.prepared.batches[part]
+        return self._portion(batches, ours.score_planned(self.model, HEAD, Prepared(self.items, batches), text))
+
+    def routed(self, batches: Sequence[tuple[Batch, Sequence[str]]]) -> Portion:
+        """Let our scoring go through batches whose rows have a composition each."""
+        return self._portion([batch for batch, _ in batches], ours.score_routed(self.model, HEAD, batches))
 
     def contenders(self, text: str) -> dict[str, Contender]:
-        """Return the reference, our model on its batches (``equal``) and our scoring loop (``planned``)."""
+        """Return all three, each of which does the ``turn``-th of `TURNS` parts of its batches."""
         return {
-            "reference": lambda _, turn: self.reference(text, range(turn, len(self.batches), TURNS)),
-            "equal": lambda _, turn: ours.tag_everywhere(self.model, HEAD, self.batches[turn::TURNS], text),
-            "planned": lambda _, turn: self.score(text, self.prepared.batches[turn::TURNS]),
+            "reference": lambda turn: self.reference(text, slice(turn % TURNS, None, TURNS)),
+            "equal": lambda turn: self.equal(text, slice(turn % TURNS, None, TURNS)),
+            "planned": lambda turn: self.planned(text, slice(turn % TURNS, None, TURNS)),
         }
-
-    def speeds(self, case: str, spent: Mapping[str, Sequence[float]]) -> dict[str, float]:
-        """Return the median over rounds of each contender's real tokens a second."""
-        tokens = float(self.items.tokens.lengths.sum())
-        return {f"{case}_{name}_tokens_per_second": tokens / median(values) for name, values in spent.items()}
 
 
 def stack(peer: Peer, place: Path, size: Size) -> dict[str, Any]:
@@ -194,15 +211,15 @@ def stack(peer: Peer, place: Path, size: Size) -> dict[str, Any]:
     text = "Stack(l1, t1)"
     bench = Bench(peer, place, {"l1": 2}, [], size.sentences)
     difference = bench.check([text], CHECKED)
-    spent = take_turns(bench.contenders(text), TURNS, size.rounds)
+    rates = take_turns(bench.contenders(text), TURNS * size.rounds)
     keys = {"stack_equal": "equal", "stack_dynamic": "planned"}
     lengths = bench.items.tokens.lengths
     return {
-        **with_medians({key: ratios(spent["reference"], spent[name]) for key, name in keys.items()}),
+        **with_medians({key: ratios(rates[name], rates["reference"]) for key, name in keys.items()}),
         "difference_stack": difference,
         "sentences": len(lengths),
         "tokens_per_sentence": float(lengths.mean()),
-        **bench.speeds("stack", spent),
+        **speeds("stack", rates),
     }
 
 
@@ -211,11 +228,12 @@ def fuse(peer: Peer, place: Path, size: Size) -> dict[str, Any]:
     text, plain = "Stack(Fuse(l1, l2, l3), t1)", "Stack(l1, t1)"
     bench = Bench(peer, place, {"l1": 16, "l2": 16, "l3": 16}, ["l1,l2,l3"], size.sentences)
     difference = {"difference_fuse3": bench.check([text, plain], CHECKED)}
-    spent = take_turns(bench.contenders(text) | {"stack": bench.contenders(plain)["planned"]}, TURNS, size.rounds)
+    contenders = bench.contenders(text) | {"stack": bench.contenders(plain)["planned"]}
+    rates = take_turns(contenders, TURNS * size.rounds)
     keys = {"fuse3_equal": "equal", "fuse3_dynamic": "planned"}
-    rounds = {key: ratios(spent["reference"], spent[name]) for key, name in keys.items()}
-    rounds["fuse3_over_stack"] = ratios(spent["planned"], spent["stack"])
-    return {**with_medians(rounds), **difference, **bench.speeds("fuse3", spent)}
+    turns = {key: ratios(rates[name], rates["reference"]) for key, name in keys.items()}
+    turns["fuse3_over_stack"] = ratios(rates["stack"], rates["planned"])
+    return {**with_medians(turns), **difference, **speeds("fuse3", rates)}
 
 
 def pairs_of_ten(number: int) -> tuple[list[str], list[str]]:
@@ -226,57 +244,34 @@ def pairs_of_ten(number: int) -> tuple[list[str], list[str]]:
 
 
 def thirty_fusions(peer: Peer, place: Path, size: Size) -> dict[str, Any]:
-    """Score 30 fusions of two of ten languages on one target; a round is one of them, or five where rows are routed."""
+    """Score 30 fusions of two of ten languages on one target; a turn is one of them, or a fifth of five routed ones."""
     names, fusions = pairs_of_ten(30)
     texts = [f"Stack(Fuse({fusion}), t1)" for fusion in fusions]
     bench = Bench(peer, place, dict.fromkeys(names, 16), fusions, size.sentences // 4)
     difference = bench.check(texts, 3)
-    turns = 3
     starts = range(0, len(texts), AT_ONCE)
-    routed = [ours.routed(bench.items, bench.rows, texts[start : start + AT_ONCE], TOKEN_BUDGET) for start in starts]
-
-    def among_five(number: int, turn: int) -> float:
-        chunk, place_in_chunk = divmod(number, AT_ONCE)
-        return ours.score_routed(bench.model, HEAD, routed[chunk][place_in_chunk * turns + turn :: AT_ONCE * turns])
-
+    fives = [ours.routed(bench.items, bench.rows, texts[start : start + AT_ONCE], TOKEN_BUDGET) for start in starts]
     contenders: dict[str, Contender] = {
-        "reference": lambda number, turn: bench.reference(texts[number], range(turn, len(bench.batches), turns)),
-        "planned": lambda number, turn: bench.score(texts[number], bench.prepared.batches[turn::turns]),
-        "routed": among_five,
+        "reference": lambda turn: bench.reference(texts[turn], slice(None)),
+        "planned": lambda turn: bench.planned(texts[turn], slice(None)),
+        "routed": lambda turn: bench.routed(fives[turn // AT_ONCE][turn % AT_ONCE :: AT_ONCE]),
     }
-    spent = take_turns(contenders, turns, len(texts))
-    ways = with_medians(
-        {
-            "fusions_30_planned": ratios(spent["reference"], spent["planned"]),
-            "fusions_30_routed": ratios(*(in_sums(spent[name], AT_ONCE) for name in ("reference", "routed"))),
-        }
-    )
+    rates = take_turns(contenders, len(texts))
+    ways = {f"fusions_30_{way}": ratios(rates[way], rates["reference"]) for way in ("planned", "routed")}
+    result = with_medians(ways)
     return {
-        "fusions_30": max(ways["fusions_30_planned"], ways["fusions_30_routed"]),
-        **ways,
+        "fusions_30": max(result[way] for way in ways),
+        **result,
         "difference_fusions_30": difference,
-        **bench.speeds("fusions_30", {name: spent[name] for name in ("reference", "planned")}),
+        **speeds("fusions_30", rates),
     }
-
-
-def masked_block(vocabulary: int, width: int = 128) -> tuple[Masked, dict[str, Tensor]]:
-    """Return a masked batch of 8 rows, as ours and as the reference takes it."""
-    rng = np.random.default_rng(SEED)
-    tokens = rng.integers(ORDINARY, vocabulary, (8, width))
-    tokens[:, 0] = START
-    masked = mask_tokens(tokens, Vocabulary(vocabulary, MASK, tuple(range(ORDINARY))), 0.15, rng)
-    labels = np.full(tokens.size, -100)
-    labels[masked.positions] = masked.labels
-    ids = torch.from_numpy(masked.ids)
-    labelled = torch.from_numpy(labels.reshape(tokens.shape))
-    return masked, {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labelled}
 
 
 def masked_lm_step(peer: Peer, place: Path, size: Size) -> dict[str, Any]:
     """Train a language adapter on one masked batch, some steps a round."""
     parts: dict[str, Any] = {"languages": {"l1": 2}, "tasks": {}, "fusions": [], "labels": None, "seed": SEED}
     folders = peer.ask("build", folder=str(place), vocabulary=LARGE_VOCABULARY, **parts)
-    masked, batch = masked_block(LARGE_VOCABULARY)
+    masked, batch = ours.masked_block(LARGE_VOCABULARY, SEED)
     save_file(batch, place / "batch")
     peer.ask("train", adapter="l1", head=HEAD, path=str(place / "batch"), learning_rate=LEARNING_RATE)
     steps = ours.train(ours.load(folders), "l1", HEAD, masked, LEARNING_RATE)
@@ -285,16 +280,17 @@ def masked_lm_step(peer: Peer, place: Path, size: Size) -> dict[str, Any]:
         return agree(what, torch.tensor(next(steps)), torch.tensor(peer.ask("step")["loss"]))
 
     first = compared("loss of the first step")
+    tokens = batch["input_ids"].numel()
     contenders: dict[str, Contender] = {
-        "reference": lambda *_: float(peer.ask("step")["seconds"]),
-        "ours": lambda *_: seconds(partial(next, steps)),
+        "reference": lambda _: Portion(tokens, peer.ask("step")["seconds"]),
+        "ours": lambda _: Portion(tokens, seconds(partial(next, steps))),
     }
-    spent = take_turns(contenders, turns=1, rounds=2 * size.rounds)
+    rates = take_turns(contenders, 2 * size.rounds)
     return {
-        **with_medians({"mlm_step_120k": ratios(spent["reference"], spent["ours"])}),
+        **with_medians({"mlm_step_120k": ratios(rates["ours"], rates["reference"])}),
         "difference_first_loss": first,
         "difference_last_loss": compared("loss of the last step"),
-        **{f"mlm_step_120k_{name}_seconds": median(values) for name, values in spent.items()},
+        **speeds("mlm_step_120k", rates),
     }
 
 

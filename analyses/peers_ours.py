@@ -19,7 +19,7 @@ from xltransfer.engine.adapter import AdapterConfig
 from xltransfer.engine.batches import plan_batches
 from xltransfer.engine.checkpoint import Format
 from xltransfer.engine.fit import descend
-from xltransfer.engine.masking import Masked
+from xltransfer.engine.masking import Masked, Vocabulary, mask_tokens
 from xltransfer.tasks import Pos
 from xltransfer.tasks.encoded import Batch, Encoded, make_batch
 from xltransfer.tasks.score import Prepared, score
@@ -27,6 +27,8 @@ from xltransfer.tasks.tagging import as_numpy
 
 CPU = torch.device("cpu")
 SCORES = ("logits", "start_logits", "end_logits", "arc_preds", "rel_preds")
+START, MASK, ORDINARY = 2, 4, 5
+"""Ids of the token that opens a row, of the mask, and of the first token that is not special."""
 WITHOUT_END = 10**6
 NOWHERE = [{"dataset": "none"}]
 TASK = Pos(TaskSpec.model_validate({"name": "pos", "shape": "pos", "train": NOWHERE, "targets": NOWHERE}))
@@ -103,6 +105,19 @@ def score_routed(model: Backbone, head: str, batches: Sequence[tuple[Batch, Sequ
     parsed = {text: parse_composition(text) for _, texts in batches for text in texts}
     as_numpy([TASK.answer(model, [parsed[text] for text in texts], head, batch) for batch, texts in batches])
     return time.perf_counter() - start
+
+
+def masked_block(vocabulary: int, seed: int, width: int = 128) -> tuple[Masked, dict[str, Tensor]]:
+    """Return a masked batch of 8 rows, as ours and as the reference takes it."""
+    rng = np.random.default_rng(seed)
+    tokens = rng.integers(ORDINARY, vocabulary, (8, width))
+    tokens[:, 0] = START
+    masked = mask_tokens(tokens, Vocabulary(vocabulary, MASK, tuple(range(ORDINARY))), 0.15, rng)
+    labels = np.full(tokens.size, -100)
+    labels[masked.positions] = masked.labels
+    ids = torch.from_numpy(masked.ids)
+    labelled = torch.from_numpy(labels.reshape(tokens.shape))
+    return masked, {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labelled}
 
 
 def train(model: Backbone, adapter: str, head: str, masked: Masked, learning_rate: float) -> Iterator[float]:

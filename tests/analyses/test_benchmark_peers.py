@@ -14,7 +14,7 @@ import pytest
 import torch
 from benchmark_engine import random_items
 from benchmark_peers import PEERS, Worker, arguments, environment
-from peers_cases import agree, in_sums, masked_block, ratios, take_turns, with_medians
+from peers_cases import Portion, agree, ratios, take_turns, with_medians
 
 from xltransfer.engine import Backbone
 from xltransfer.engine.checkpoint import Format
@@ -28,30 +28,31 @@ def test_command_line() -> None:
     assert (given.only, given.rounds, given.check_files) == (["mlm", "fuse"], 5, True)
     with pytest.raises(SystemExit):
         arguments(["--only", "everything"])
+    with pytest.raises(SystemExit):
+        arguments(["--sentences", "100"])
 
 
-def test_contenders_alternate_and_a_round_is_the_sum_of_its_turns() -> None:
-    seen: list[tuple[str, int, int]] = []
+def test_contenders_alternate_and_give_their_rates() -> None:
+    seen: list[tuple[str, int]] = []
 
-    def contender(name: str, unit: float) -> peers_cases.Contender:
-        def portion(number: int, turn: int) -> float:
-            seen.append((name, number, turn))
-            return unit * (1 + turn)
+    def contender(name: str, tokens: int) -> peers_cases.Contender:
+        def work(turn: int) -> Portion:
+            seen.append((name, turn))
+            return Portion(tokens, 2.0 + turn)
 
-        return portion
+        return work
 
-    spent = take_turns({"a": contender("a", 1.0), "b": contender("b", 0.5)}, turns=3, rounds=2)
-    assert spent == {"a": [6.0, 6.0], "b": [3.0, 3.0]}
-    one_round = [("a", 0, 0), ("b", 0, 0), ("a", 0, 1), ("b", 0, 1), ("a", 0, 2), ("b", 0, 2)]
-    assert seen == one_round + [(name, 1, turn) for name, _, turn in one_round]
+    rates = take_turns({"a": contender("a", 12), "b": contender("b", 6)}, turns=3)
+    assert rates == {"a": [6.0, 4.0, 3.0], "b": [3.0, 2.0, 1.5]}
+    assert seen == [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("b", 2)]
 
 
-def test_a_ratio_is_the_median_of_the_rounds_and_not_the_ratio_of_medians() -> None:
-    # Medians are 4 and 2; by round 2, 2.5 and 1: the machine was slow for both in the third.
+def test_a_ratio_is_the_median_of_the_turns_and_not_the_ratio_of_medians() -> None:
+    # Medians are 4 and 2; by turn 2, 2.5 and 1: the machine was slow for both in the third.
     compared = ratios([4.0, 2.5, 9.0], [2.0, 1.0, 9.0])
     assert compared == [2.0, 2.5, 1.0]
-    assert ratios(in_sums([1.0, 2.0, 3.0, 4.0], 2), [1.0, 7.0]) == [3.0, 1.0]
-    assert with_medians({"key": compared}) == {"key": 2.0, "rounds": {"key": [2.0, 2.5, 1.0]}}
+    assert with_medians({"key": compared}) == {"key": 2.0, "turns": {"key": [2.0, 2.5, 1.0]}}
+    assert with_medians({"other": [1.0, 5.0, 1.5]})["other"] == 1.5
 
 
 def test_outputs_that_differ_are_an_error() -> None:
@@ -105,7 +106,7 @@ def test_environment_is_made_once_and_again_for_other_versions(tmp_path: Path, m
 
 
 def test_masked_block_asks_both_sides_for_the_same_tokens() -> None:
-    masked, batch = masked_block(1000)
+    masked, batch = peers_ours.masked_block(1000, 3)
     labels = batch["labels"].flatten().numpy()
     assert np.flatnonzero(labels != -100).tolist() == masked.positions.tolist()
     assert labels[masked.positions].tolist() == masked.labels.tolist()
@@ -172,7 +173,7 @@ def test_training_lowers_the_loss_of_the_adapter_alone(shared: Path) -> None:
     parts = {"adapters": {"l1": str(folder / "adapters" / "l1")}, "heads": {"mlm": str(folder / "heads" / "mlm")}}
     model = peers_ours.load({"base": str(folder / "base"), "fusions": {}, **parts})
     before = {name: value.clone() for name, value in model.named_parameters() if not name.startswith("adapters.")}
-    steps = peers_ours.train(model, "l1", "mlm", masked_block(300, 64)[0], 1e-3)
+    steps = peers_ours.train(model, "l1", "mlm", peers_ours.masked_block(300, 3, 64)[0], 1e-3)
     losses = [next(steps) for _ in range(5)]
     assert losses[-1] < losses[0] - 0.01
     after = dict(model.named_parameters())
