@@ -8,7 +8,7 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-pytest_plugins = ["mini_study"]
+pytest_plugins = ["mini_study", "mini_interaction"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

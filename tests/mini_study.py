@@ -23,7 +23,9 @@ WORLD = WorldSpec(
     seed=3,
     families=((2,), (1,)),
     lemmas=200,
-    counts=Counts(text=250, train=60, dev=0, test=60, ner_train=60, ner_test=30, parallel=0),
+    counts=Counts(
+        text=250, train=60, dev=0, test=60, ner_train=60, ner_test=30, parallel=0, nli_test=0, qa_test=0, reviews_test=0
+    ),
 )
 
 
@@ -108,7 +110,9 @@ def write_model(folder: Path, lines: list[str]) -> None:
     trainer = trainers.WordPieceTrainer(vocab_size=300, special_tokens=list(SPECIAL), show_progress=False)
     rust.train_from_iterator(lines, trainer)
     rust.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
     names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
     save: Any = PreTrainedTokenizerFast  # its constructor has no types

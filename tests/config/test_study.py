@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from xltransfer.config.study import Study
-from xltransfer.metrics import SHAPES
+from xltransfer.metrics import SHAPES, Metric
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -33,11 +33,25 @@ def test_defaults_are_those_of_appendix_e(plain: dict[str, Any]) -> None:
 
 
 def test_shapes_have_labels_and_metrics(plain: dict[str, Any]) -> None:
-    for shape, size in (("pos", 17), ("dep", 37), ("ner", 3)):
+    for shape, size in (("pos", 17), ("dep", 37), ("ner", 3), ("nli", 3), ("classification", 5), ("qa", 0)):
         plain["tasks"][0] = {**plain["tasks"][0], "name": "own", "shape": shape}
         labels = Study.model_validate(plain | {"cells": [{"steps": 1}]}).tasks[0].labels
         assert len(set(labels)) == size
-    assert set(SHAPES) == {"pos", "dep", "ner", "mlm"}
+    assert set(SHAPES) == {"pos", "dep", "ner", "mlm", "nli", "qa", "classification"}
+
+
+def test_questions_are_read_by_squads_lengths(plain: dict[str, Any]) -> None:
+    plain["tasks"][0] = {**plain["tasks"][0], "name": "qa"}
+    own = Study.model_validate(plain | {"cells": [{"steps": 1}]}).tasks[0]
+    assert (own.max_length, own.stride, own.max_answer, own.normalisation) == (384, 128, 30, "multilingual")
+    again = type(own).model_validate(own.model_dump(mode="json") | {"max_length": 200})
+    assert again.max_length == 200
+
+
+def test_one_name_of_a_metric_means_one_thing() -> None:
+    seen: dict[str, Metric] = {}
+    for metric in (each for metrics in SHAPES.values() for each in metrics):
+        assert seen.setdefault(metric.name, metric) == metric
 
 
 def test_every_field_of_every_model_is_described() -> None:
@@ -88,7 +102,12 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
     "labels twice": (task(labels=["A", "B", "A"]), "labels lists twice: A"),
     "no labels": (task(labels=[]), "labels is an empty list"),
     "ner labels with B-": (task(name="ner", labels=["B-PER", "ORG"]), "labels are entity types without B- and I-"),
-    "unknown shape": (task(name="poss"), "task 'poss' needs a key 'shape': pos, dep, ner, mlm; did you mean 'pos'"),
+    "unknown shape": (task(name="poss"), "task 'poss' needs a key 'shape': pos, dep, .*; did you mean 'pos'"),
+    "pos with stride": (task(stride=3), "stride and shape pos contradict each other; only a task of shape qa has"),
+    "pos with reads": (task(reads="pooler"), "reads and shape pos .* only a task of shape nli or classification has"),
+    "qa with labels": (task(shape="qa", labels=["A"]), "labels and shape qa contradict each other; its answers are"),
+    "qa that stands": (task(shape="qa", stride=384), "stride is 384 and max_length 384; windows would not move on"),
+    "nli without labels": (task(shape="nli", labels=[]), "labels is an empty list"),
     "no targets": (task(targets=[]), "at least 1 item"),
     "empty selection": (task(targets=[{"dataset": "trees", "entries": []}]), "entries is an empty list"),
     "double selection": (

@@ -23,7 +23,9 @@ def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rust.normalizer = normalizers.BertNormalizer(lowercase=False)
     rust.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     rust.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
     names = dict(pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]")
     folder = tmp_path_factory.mktemp("tokenizer")

@@ -7,6 +7,7 @@ import types
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
@@ -34,6 +35,7 @@ def make_figure(
         aggregates = make_aggregates(study)
         return {
             "heatmap": lambda: figures.transfer_heatmap(make_cells(study), study.languages),
+            "pair heatmap": lambda: figures.pair_heatmap(_pairs(study), study.languages),
             "heatmap by code": lambda: figures.transfer_heatmap(make_cells(study), study.languages, show="code"),
             "violins": lambda: figures.transfer_violins(make_ts(study), study.languages),
             "recipients": lambda: figures.recipient_map(make_recipients(study), study.languages),
@@ -53,8 +55,19 @@ def make_figure(
     return make
 
 
-NAMES = ["heatmap", "heatmap by code", "violins", "recipients", "progression", "progression by task", "forest",
-         "forest without ranks", "common top", "correlation", "seen and unseen"]  # fmt: skip
+NAMES = ["heatmap", "pair heatmap", "heatmap by code", "violins", "recipients", "progression", "progression by task",
+         "forest", "forest without ranks", "common top", "correlation", "seen and unseen"]  # fmt: skip
+
+
+def _pairs(study):
+    """A feature of pairs, one of them undefined."""
+    pairs = pd.MultiIndex.from_product([study.transfers, study.targets], names=["transfer", "target"]).to_frame(False)
+    values = np.random.default_rng(5).random(len(pairs))
+    values[1] = np.nan
+    pairs = pairs.assign(
+        feature="a_set with $a$", kind="similarity", value=values, why=np.where(values > 0, "", "none")
+    )
+    return pairs.assign(self_transfer=pairs["transfer"] == pairs["target"])
 
 
 @pytest.mark.parametrize("study", ["small", "hard", "large"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from xltransfer.data.parallel import parallel_name
 from xltransfer.randomness import stream
 from xltransfer.runs.cluster_codes import cluster_codes
 
@@ -88,3 +89,17 @@ def test_a_correlation_as_of_a_translation_is_needed(share: float) -> None:
     correlation = np.corrcoef(np.log(given))[0, 1]
     a, b = cluster_codes(["a", "b"], [NAMES, NAMES], given)
     assert (a.tolist() == b.tolist()) == (correlation > 0.5) == (share == 0.8)
+
+
+def test_names_that_a_manifest_declared_shared_are_the_same_whatever_their_lengths() -> None:
+    names = [parallel_name("xnli-dev", f"premise-{number}") for number in range(84)]
+    three, other = np.full(84, 3.0), [parallel_name("xnli-test", f"premise-{number}") for number in range(84)]
+    entries = ["eng", "swa", "tha", "own"]
+    named = [names, names[::-1][:60], names[:10], other]
+    eng, swa, tha, own = cluster_codes(entries, named, [three[: len(each)] for each in named])
+    assert eng.tolist()[::-1][:60] == swa.tolist()
+    assert tha.tolist() == eng.tolist()[:10]
+    assert not set(own.tolist()) & set(eng.tolist())
+    plain = [each.removeprefix("parallel:") for each in names]
+    first, second = cluster_codes(["eng", "swa"], [plain, plain], [three, three])
+    assert not set(first.tolist()) & set(second.tolist())

@@ -108,7 +108,7 @@ def mantel(
     together = np.isfinite(first) & np.isfinite(second) & ~own
     joint = len(rows) == len(columns) and set(rows.tolist()) == set(columns.tolist())
     if centred:
-        first = _doubly_centred(np.where(together, first, np.nan))
+        first = doubly_centred(np.where(together, first, np.nan))
     rho = _spearman(first[together], second[together])
     left, right = _ranks(first, together), _ranks(second, together)
     if math.isnan(rho):
@@ -116,9 +116,11 @@ def mantel(
     total = math.factorial(len(rows)) * (1 if joint else math.factorial(len(columns)))
     exact = total <= permutations
     orders = (
-        _every(len(rows), len(columns), joint) if exact else _drawn(len(rows), len(columns), joint, permutations, rng)
+        every_order(len(rows), len(columns), joint)
+        if exact
+        else drawn_orders(len(rows), len(columns), joint, permutations, rng)
     )
-    extreme, tried = _count_extreme(left, right, together, orders, abs(rho))
+    extreme, tried = count_extreme(left, right, together, orders, abs(rho))
     p = extreme / tried if exact else (extreme + 1) / (tried + 1)
     low, high = _jackknife(first, second, together, rows, columns, rho)
     return Mantel(rho, p, int(together.sum()), low, high, tried, exact)
@@ -159,7 +161,7 @@ def _aligned_frames(
     return np.array(rows, dtype=object), np.array(columns, dtype=object), first, second
 
 
-def _doubly_centred(values: Matrix) -> Matrix:
+def doubly_centred(values: Matrix) -> Matrix:
     """Return ``values`` minus their additive row and column fit by least squares over the finite cells."""
     left = values.copy()
     for _ in range(1000):
@@ -201,7 +203,7 @@ def _ranks(values: Matrix, together: NDArray[np.bool_]) -> Matrix:
     return ranks
 
 
-def _every(rows: int, columns: int, joint: bool) -> Iterator[tuple[Order, Order]]:
+def every_order(rows: int, columns: int, joint: bool) -> Iterator[tuple[Order, Order]]:
     """Yield every permutation, the identity among them."""
     for order in itertools.permutations(range(rows)):
         first = np.array(order, dtype=np.intp)
@@ -212,7 +214,7 @@ def _every(rows: int, columns: int, joint: bool) -> Iterator[tuple[Order, Order]
             yield first, np.array(other, dtype=np.intp)
 
 
-def _drawn(
+def drawn_orders(
     rows: int, columns: int, joint: bool, number: int, rng: np.random.Generator
 ) -> Iterator[tuple[Order, Order]]:
     """Yield ``number`` random permutations."""
@@ -221,7 +223,7 @@ def _drawn(
         yield first, first if joint else rng.permutation(columns)
 
 
-def _count_extreme(
+def count_extreme(
     left: Matrix, right: Matrix, together: NDArray[np.bool_], orders: Iterator[tuple[Order, Order]], observed: float
 ) -> tuple[int, int]:
     """Return how many permutations give at least the observed |rho|, and how many were tried."""

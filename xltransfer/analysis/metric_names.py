@@ -7,7 +7,7 @@ shape of a task is read from its metrics. A score of one gold label is written `
 from collections.abc import Iterable
 
 from xltransfer.errors import near_match
-from xltransfer.metrics import SHAPES, Metric
+from xltransfer.metrics import CELLS, Metric
 
 
 def without_label(name: str) -> str:
@@ -39,7 +39,7 @@ def metric_named(name: str) -> Metric:
     ValueError
         The name is no metric of any task shape.
     """
-    known = {metric.name: metric for metrics in SHAPES.values() for metric in metrics}
+    known = {metric.name: metric for metrics in CELLS.values() for metric in metrics}
     plain = without_label(name)
     if plain not in known:
         raise ValueError(f"metric {name!r} is unknown, so its direction is too{near_match(plain, known)}")
@@ -58,16 +58,16 @@ def shape_of(names: Iterable[str]) -> str:
         No shape has its main metric among the names.
     """
     present = {without_label(name) for name in names}
-    complete = [shape for shape, metrics in SHAPES.items() if present.issuperset(m.name for m in metrics)]
+    complete = [shape for shape, metrics in CELLS.items() if present.issuperset(m.name for m in metrics)]
     if complete:
-        return max(complete, key=lambda shape: len(SHAPES[shape]))
-    for shape, metrics in SHAPES.items():
+        return max(complete, key=lambda shape: len(CELLS[shape]))
+    for shape, metrics in CELLS.items():
         if metrics[0].name in present:
             return shape
-    mains = ", ".join(f"{metrics[0].name} ({shape})" for shape, metrics in SHAPES.items())
+    mains = ", ".join(f"{metrics[0].name} ({shape})" for shape, metrics in CELLS.items())
     raise ValueError(f"no main metric among {sorted(present)}; expected one of {mains}")
 
 
 def main_metric(names: Iterable[str]) -> Metric:
     """Return the main metric of the task shape whose metrics are ``names``."""
-    return SHAPES[shape_of(names)][0]
+    return CELLS[shape_of(names)][0]

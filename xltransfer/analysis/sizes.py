@@ -1,7 +1,7 @@
 """How large a target is in the unit that its task counts, and whether that is too small for an aggregate.
 
-Words for tagging and parsing, gold entities for NER, pairs for tasks of one decision per item. Masked-LM text is cut
-to a length by the study and is never small. See protocols.md §1, "floor test".
+Words for tagging and parsing, gold entities for NER, pairs (texts, questions) for tasks of one decision per item.
+Masked-LM text is cut to a length by the study and is never small. See protocols.md §1, "floor test".
 """
 
 from typing import Final
@@ -11,7 +11,7 @@ import pandas as pd
 from xltransfer.analysis.frames import TARGET, plain, require_columns
 from xltransfer.analysis.metric_names import shape_of
 
-LIMITS: Final = {"pos": ("words", 300), "dep": ("words", 300), "ner": ("entities", 50)}
+LIMITS: Final = {"pos": ("words", 300), "dep": ("words", 300), "ner": ("entities", 50), "qa": ("questions", 100)}
 """Task shape -> unit and the smallest size that enters the aggregates; other shapes are pairs."""
 
 PAIRS: Final = ("pairs", 100)
@@ -33,7 +33,7 @@ def small_targets(measurements: pd.DataFrame, items: pd.DataFrame) -> pd.DataFra
     Returns
     -------
     DataFrame
-        One row per task, dataset, target: counted (words, entities or pairs), size, limit, small.
+        One row per task, dataset, target: counted (words, entities, questions or pairs), size, limit, small.
     """
     require_columns(measurements, ["task", "metric"], "measurements")
     require_columns(items, ["setting", *TARGET, "item"], "items")
@@ -51,7 +51,7 @@ def small_targets(measurements: pd.DataFrame, items: pd.DataFrame) -> pd.DataFra
 def _sizes(rows: pd.DataFrame, shape: str) -> pd.DataFrame:
     """Return the sizes of one task's targets."""
     counted, limit = LIMITS.get(shape, PAIRS)
-    gold = {"words": ["total"], "entities": ["tp", "fn"], "pairs": ["total"]}[counted]
+    gold = ["tp", "fn"] if counted == "entities" else ["total"]
     require_columns(rows, gold, "items")
     once = rows.drop_duplicates([*TARGET, "item"])
     sizes = once.groupby(TARGET, observed=True)[gold].sum().sum(axis=1).rename("size").reset_index()

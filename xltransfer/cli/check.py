@@ -24,7 +24,8 @@ def check(
     """Audit the data of STUDY before anything runs: sizes, blank forms, unknown tokens, overlaps, transfer corpora.
 
     'detectable' is the smallest change in percent of the baseline that the target can show: two-sided 5 % level, 80 %
-    power, baseline 60 %, 3 % of the words changed, design effect 2. Exit status 2 means that the study cannot run.
+    power, baseline 60 %, 3 % of the words (pairs, texts) changed, design effect 2. 'unheld' are questions whose answer
+    lies in no window whole. Exit status 2 means that the study cannot run.
     """
     from xltransfer.cli.tables import write_csv
     from xltransfer.config.load import load_study
@@ -51,15 +52,14 @@ def check(
 
 
 def with_detectable(targets: "pd.DataFrame", study: "Study") -> "pd.DataFrame":
-    """Return the targets with ``detectable`` (percent), missing where a word is not what the task's score counts."""
+    """Return the targets with ``detectable`` (percent), missing where neither words nor items are what is counted."""
     from xltransfer.analysis import smallest_detectable_effect
 
     shape = targets["task"].map({task.name: task.shape for task in study.tasks})
-    words = targets["n_words"].astype("float64")
-    effect = smallest_detectable_effect(words, score=0.6, discordant=0.03, design_effect=2.0)
-    return targets.assign(detectable=effect).assign(
-        detectable=lambda frame: frame["detectable"].where(shape.isin(["pos", "dep"]))
-    )
+    words, decisions = (targets[name].astype("float64") for name in ("n_words", "n_items"))
+    counted = words.where(shape.isin(["pos", "dep"]), decisions.where(shape.isin(["nli", "classification"])))
+    effect = smallest_detectable_effect(counted, score=0.6, discordant=0.03, design_effect=2.0)
+    return targets.assign(detectable=effect)
 
 
 def marks(row: "pd.Series[Any]") -> str:
@@ -87,6 +87,8 @@ _COUNTS = {
     "fertility": "fertility",
     "n_too_long": "too long",
     "n_entities": "entities",
+    "n_unheld": "unheld",
+    "n_misplaced": "misplaced",
 }
 
 
@@ -98,7 +100,7 @@ def _show_targets(targets: "pd.DataFrame") -> None:
     rows = targets.assign(marks=targets.apply(marks, axis=1) if len(targets) else "")
     rows = rows.assign(**{name: 100.0 * rows[name] for name in ("blank_share", "unknown_rate")})
     for task, own in rows.groupby("task", sort=False):
-        unused = ["n_entities"] if own["n_entities"].isna().all() else []
+        unused = [name for name in ("n_entities", "n_unheld", "n_misplaced") if own[name].isna().all()]
         show(own[list(names)].drop(columns=unused).rename(columns=names), f"{task}: targets")
 
 

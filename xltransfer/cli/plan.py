@@ -21,9 +21,10 @@ def plan(
 
     from xltransfer.cli.progress import clock
     from xltransfer.config.load import load_study
-    from xltransfer.protocols.transfer.plan import make_plan
+    from xltransfer.protocols.by_name import protocol_of
 
-    made = make_plan(load_study(study, data_root), out, workers=workers, seconds=seconds)
+    resolved = load_study(study, data_root)
+    made = protocol_of(resolved).make_plan(resolved, out, workers=workers, seconds=seconds)
     table = Table(title=f"plan of {study}")
     for column, side in (("units", "left"), ("number", "right"), ("tokens", "right"), ("worker time", "right")):
         table.add_column(column, justify=side)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import typer
 def predict(
     study: Annotated[str, typer.Argument(help="Study file (YAML), or the name of a shipped study.")],
     run: Annotated[Path, typer.Option(help="Results folder of the study; its task adapters are used.")],
-    task: Annotated[str, typer.Option(help="Task of the study; shapes pos and dep give CoNLL-U, ner gives BIO.")],
+    task: Annotated[str, typer.Option(help="Task of the study; pos and dep give CoNLL-U, ner BIO, others JSON lines.")],
     target: Annotated[str, typer.Option(help="Target of the task: name of a dataset entry.")],
     out: Annotated[Path, typer.Option(help="File to write, UTF-8; its folder is made, an old file replaced.")],
     adapter_seed: Annotated[int, typer.Option(help="Which of the task adapter's seeds, from 0.", min=0)] = 0,
@@ -33,4 +33,5 @@ def predict(
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("".join(f"{block}\n" for block in blocks), encoding="utf-8", newline="\n")
     left_out = len(context.encoded(task, target, "test").items) - len(blocks)
-    print(f"{len(blocks)} sentences in {out}" + (f", {left_out} over the length limit left out" if left_out else ""))
+    what = "sentences" if context.specs[task].shape in ("pos", "dep", "ner") else "items"
+    print(f"{len(blocks)} {what} in {out}" + (f", {left_out} over the length limit left out" if left_out else ""))

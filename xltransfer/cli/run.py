@@ -26,15 +26,18 @@ def run(
 ) -> None:
     """Run STUDY into --out. Stop it with Ctrl-C whenever you like: the same command goes on where it was.
 
-    Trains the task adapters, then scores the untouched model, every nudged model and every control. Exit status 1 means
-    that some units failed (see 'xltransfer status'); the next run tries them again.
+    Protocol transfer: trains the task adapters, then scores the untouched model, every nudged model and every control.
+    Protocol interaction: trains task adapters, language adapters and fusions, then scores every composition. Protocol
+    alignment: compares texts of two languages at a time, layer by layer, in every state. Exit status 1 means that some
+    units failed (see 'xltransfer status'); the next run tries them again.
     """
     import time
     from contextlib import ExitStack
 
     from xltransfer.cli.progress import clock, unit_progress
     from xltransfer.config.load import load_study
-    from xltransfer.protocols.transfer.run import Slurm, run_study
+    from xltransfer.protocols.by_name import protocol_of
+    from xltransfer.protocols.execution import Slurm
     from xltransfer.protocols.transfer.wanted import Wanted
     from xltransfer.runs.executors.ledger import Event, OnEvent
 
@@ -51,7 +54,9 @@ def run(
         def on_event(event: Event) -> None:
             shown[0](event)
 
-        outcome = run_study(resolved, out, workers=workers, mixed=mixed, slurm=jobs, on_event=on_event, on_plan=show)
+        outcome = protocol_of(resolved).run_study(
+            resolved, out, workers=workers, mixed=mixed, slurm=jobs, on_event=on_event, on_plan=show
+        )
     done, there, failed = len(outcome.done), len(outcome.skipped), len(outcome.failed)
     print(f"{done} units done, {there} found done, {failed} failed, in {clock(time.monotonic() - began)}")
     print(f"results in {out}: read them with 'xltransfer scores {out}' or xltransfer.open_run({str(out)!r})")

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from xltransfer.runs.unit import Unit
 
 SHOWN_FAILURES = 20
+_WHICH = ("corpus", "replicate", "members", "target", "compositions")
+"""Parts of a key that tell units of one kind apart."""
 
 
 def status(
@@ -53,13 +55,13 @@ def _print_header(header: "Header") -> None:
 def _print_missing(folder: Path, name: str, data_root: Path | None, header: "Header") -> None:
     """Print how many units of a study are there, and of what kind the others are."""
     from xltransfer.config.load import load_study
-    from xltransfer.protocols.transfer.wanted import wanted
+    from xltransfer.protocols.by_name import protocol_of
     from xltransfer.runs.store import Store
 
     resolved = load_study(name, data_root)
     if resolved.study.name != header.study.get("name"):
         print(f"note: the folder was made by study {header.study.get('name')!r}, not by {resolved.study.name!r}")
-    todo = wanted(resolved, str(header.environment["device"]), Store(folder).present())
+    todo = protocol_of(resolved).wanted(resolved, str(header.environment["device"]), Store(folder).present())
     total = todo.present + len(todo.units)
     print(f"{todo.present} of {total} units of study {resolved.study.name} are there, {len(todo.units)} missing")
     for kind, number in _kinds(todo.units).items():
@@ -67,11 +69,11 @@ def _print_missing(folder: Path, name: str, data_root: Path | None, header: "Hea
 
 
 def _kinds(units: Iterable["Unit"]) -> dict[str, int]:
-    """Count units by what they are, corpora and replicates apart."""
+    """Count units by what they are, whatever their corpus, replicate, members or target."""
     from xltransfer.report.provenance import describe
 
     found: dict[str, int] = {}
     for unit in units:
-        kind = describe({key: value for key, value in unit.key.items() if key not in ("corpus", "replicate")})
+        kind = describe({key: value for key, value in unit.key.items() if key not in _WHICH})
         found[kind] = found.get(kind, 0) + 1
     return found

@@ -11,10 +11,10 @@ def world(
     seed: Annotated[int, typer.Option(help="Seed of the languages and their texts.")] = 1,
     scale: Annotated[float, typer.Option(help="Times the default amount of text and sentences.")] = 1.0,
 ) -> None:
-    """Write fourteen artificial languages with known relatedness: text, treebanks, names, parallel sentences.
+    """Write fourteen artificial languages with known relatedness: text, annotated data of all tasks, translations.
 
-    The folder is read like any other data: name OUT/world-text.yaml, world-ud.yaml and world-ner.yaml under `datasets:`
-    of a study and declare the languages of OUT/languages.csv under `languages:`. distances/ holds the true distances.
+    The folder is read like any other data: name OUT/world-text.yaml, world-ud.yaml and so on under `datasets:` of a
+    study and declare the languages of OUT/languages.csv under `languages:`. distances/ holds the true distances.
     """
     from rich.console import Console
     from rich.table import Table
@@ -36,6 +36,9 @@ def world(
     )
     print(f"  treebanks (ud/) of {counts.train} train, {counts.dev} dev and {counts.test} test sentences")
     print(f"  named entities (ner/) of {counts.ner_train} train and {counts.ner_test} test sentences")
+    print(f"  inference (nli/) of {3 * counts.nli_train} train and {3 * counts.nli_test} test pairs")
+    print(f"  questions (qa/), {counts.qa_train} train and {counts.qa_test} test")
+    print(f"  reviews (reviews/), {counts.reviews_train} train and {counts.reviews_test} test")
     print("true distances: distances/" + ", ".join(sorted(made.distances())))
     for path in paths:
         print(path)

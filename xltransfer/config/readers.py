@@ -1,16 +1,24 @@
 """How the files of a dataset are to be read: one small model per format, told apart by ``kind``.
 
 Only the declaration lives here; the reading itself is in ``xltransfer.data``. ``layout`` says what comes out:
-``conllu`` (words, tags, trees), ``bio`` (words, entities) or ``text`` (lines), whatever the files look like.
+``conllu`` (words, tags, trees), ``bio`` (words, entities), ``text`` (lines), ``pairs`` (premise, hypothesis, label),
+``labelled`` (text, label) or ``squad`` (questions on paragraphs), whatever the files look like.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from xltransfer.config.base import Frozen
 
-Layout = Literal["conllu", "bio", "text"]
+Layout = Literal["conllu", "bio", "text", "pairs", "labelled", "squad"]
+
+Blank = Literal["refuse", "unscored"]
+"""What a row without premise, hypothesis or text is: an error with its place, or an item that is never scored."""
+
+Collections = Mapping[str, Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]]
+"""Split to the name of a collection of translations, which becomes a part of item names."""
 
 ORPHANS = Literal["begin", "outside", "error"]
 """What an I- tag without a preceding B- or I- of its type becomes: B-, O, or an error with its line."""
@@ -22,6 +30,8 @@ class ConlluReader(Frozen):
     kind: Literal["conllu"] = "conllu"
     tag_column: Literal["upos", "xpos"] = "upos"
     """The column that gives a word its tag."""
+    parallel: Collections = Field(default_factory=dict)
+    """Splits whose sentences of one ``sent_id`` translate each other in all treebanks of the dataset (PUD)."""
 
     @property
     def layout(self) -> Layout:
@@ -68,6 +78,12 @@ class TextReader(Frozen):
     """Share of the lines of ``train``, chosen by a hash, that is the split ``test`` of an entry without a test file."""
     column: int | None = Field(default=None, ge=0)
     """Column of a tab-separated file, from 0; None: the whole line is the text."""
+    parallel: Collections = Field(default_factory=dict)
+    """Splits that are translations: line i says the same in every file of a collection, in whatever dataset it is."""
+    parallel_in: Literal["all_files", "one_file"] = "all_files"
+    """``one_file``: only the columns of one file translate each other, as where each language has its own source."""
+    ids: Mapping[str, str] = Field(default_factory=dict)
+    """Split to a file with an id a line, relative to the dataset's root, for parallel lines; else they are numbered."""
 
     @property
     def layout(self) -> Layout:
@@ -75,7 +91,98 @@ class TextReader(Frozen):
         return "text"
 
 
-class HubReader(Frozen):
+class _Rows(Frozen):
+    """What all readers of rows with one label have in common."""
+
+    label_column: str = Field(default="label", min_length=1)
+    """Column of the label."""
+    rename_labels: Mapping[str, str] = Field(default_factory=dict)
+    """Label in the file to the task's; labels that are not listed stay as they are."""
+    id_column: str | None = None
+    """Column of the item's id; None: rows are numbered from ``first_id``."""
+    first_id: int = 1
+    """Number of the first row, or the first number that ids can have (see ``hypotheses``)."""
+    parallel: Collections = Field(default_factory=dict)
+    """Splits that are translations of each other: equal ids of a collection are one item in all languages and files."""
+    blank: Blank = "refuse"
+    """What a row without text is."""
+
+
+class _TableRows(_Rows):
+    """Rows of a TSV, CSV, JSONL or parquet file."""
+
+    format: Literal["tsv", "csv", "jsonl", "parquet"] = "tsv"
+    """``tsv`` knows no quotes: a tab always parts columns. ``csv`` does."""
+    header: bool = True
+    """Whether the first line of TSV or CSV names the columns; without one they are named 0, 1, 2 ..."""
+    ids: Mapping[str, str] = Field(default_factory=dict)
+    """Split to a file, relative to the dataset's root, with one id a line, in the order of the rows."""
+    language_column: str | None = None
+    """Column of the language where one file holds several: rows whose value is the entry's ``config`` are read."""
+
+    @model_validator(mode="after")
+    def _one_source_of_ids(self) -> Self:
+        if self.ids and self.id_column is not None:
+            raise ValueError("ids and id_column are both given; ids stand either in a file of their own or in a column")
+        return self
+
+
+class PairReader(_TableRows):
+    """Premise, hypothesis and label a row."""
+
+    kind: Literal["pairs"] = "pairs"
+    premise_column: str = "premise"
+    """Column of the premise."""
+    hypothesis_column: str = "hypothesis"
+    """Column of the hypothesis."""
+    premise_id_column: str | None = None
+    """Column that is equal for the pairs of one premise (XNLI's ``promptID``)."""
+    hypotheses: int | None = Field(default=None, ge=1)
+    """Pairs a premise where ids are numbers that run premise by premise from ``first_id``; None: equal premises."""
+
+    @property
+    def layout(self) -> Layout:
+        """What comes out of this reader."""
+        return "pairs"
+
+    @model_validator(mode="after")
+    def _one_rule_for_premises(self) -> Self:
+        if self.hypotheses is not None and self.premise_id_column is not None:
+            raise ValueError(
+                "hypotheses and premise_id_column are both given; one of them says which pairs go together"
+            )
+        return self
+
+
+class LabelledReader(_TableRows):
+    """Text and label a row, such as a review and its stars."""
+
+    kind: Literal["labelled"] = "labelled"
+    text_columns: tuple[str, ...] = Field(default=("text",), min_length=1)
+    """Columns of the text, joined by a space (title, body)."""
+    cluster_column: str | None = None
+    """Column that is equal for texts that are not independent (the product of a review); None: each is on its own."""
+
+    @property
+    def layout(self) -> Layout:
+        """What comes out of this reader."""
+        return "labelled"
+
+
+class SquadReader(Frozen):
+    """JSON of SQuAD v1.1: articles, paragraphs, questions with their answers and offsets."""
+
+    kind: Literal["squad"] = "squad"
+    parallel: Collections = Field(default_factory=dict)
+    """As for pairs: equal ids of a collection are one question in all languages and files."""
+
+    @property
+    def layout(self) -> Layout:
+        """What comes out of this reader."""
+        return "squad"
+
+
+class HubReader(_Rows):
     """A dataset of the Hugging Face hub, or a local folder in its parquet layout."""
 
     kind: Literal["hub"] = "hub"
@@ -94,9 +201,15 @@ class HubReader(Frozen):
     relations_column: str = "deprel"
     """Column with the list of relations (``conllu``)."""
     text_column: str = "text"
-    """Column with the text (``text``)."""
-    id_column: str | None = None
-    """Column with the sentence id; None: rows are numbered."""
+    """Column with the text (``text``, ``labelled``)."""
+    premise_column: str = "premise"
+    """Column with the premise (``pairs``)."""
+    hypothesis_column: str = "hypothesis"
+    """Column with the hypothesis (``pairs``)."""
+    hypotheses: int | None = Field(default=None, ge=1)
+    """As for pairs in files (``pairs``)."""
+    cluster_column: str | None = None
+    """As for labelled texts in files (``labelled``)."""
     drop_labels: tuple[str, ...] = ()
     """Entity types whose tags become O (``bio``)."""
     orphan_inside: ORPHANS = "begin"
@@ -105,4 +218,7 @@ class HubReader(Frozen):
     """As for plain text (``text``)."""
 
 
-Reader = Annotated[ConlluReader | BioReader | TextReader | HubReader, Field(discriminator="kind")]
+Reader = Annotated[
+    ConlluReader | BioReader | TextReader | PairReader | LabelledReader | SquadReader | HubReader,
+    Field(discriminator="kind"),
+]

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xltransfer.config.alignment import LAYOUTS
+from xltransfer.config.interaction import canonical_pairs
+from xltransfer.config.interaction_names import interaction_problems
 from xltransfer.config.manifests import (
     DatasetManifest,
     Entry,
@@ -26,7 +29,15 @@ from xltransfer.config.yaml_lines import Loc, by_line, read_document
 from xltransfer.errors import ConfigError, near_match
 from xltransfer.languages import Language, LanguageTable
 
-LAYOUT_OF_SHAPE: Mapping[str, Layout] = {"pos": "conllu", "dep": "conllu", "ner": "bio", "mlm": "text"}
+LAYOUT_OF_SHAPE: Mapping[str, Layout] = {
+    "pos": "conllu",
+    "dep": "conllu",
+    "ner": "bio",
+    "mlm": "text",
+    "nli": "pairs",
+    "qa": "squad",
+    "classification": "labelled",
+}
 """What a task of each shape reads."""
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -55,7 +66,7 @@ class EntryRef:
     dataset: str
     name: str
     language: str
-    reader: Reader
+    reader: Reader = field(hash=False)
     root: Path
     files: Mapping[str, str] = field(hash=False)
     config: str | None = None
@@ -86,6 +97,8 @@ class ResolvedStudy:
         The transfer corpora.
     train, targets
         Entries of each task by its name, in the order of the study file and the manifests.
+    compared
+        Entries of each set of compared texts by its name (protocol ``alignment``).
     """
 
     study: Study
@@ -96,6 +109,7 @@ class ResolvedStudy:
     corpora: tuple[EntryRef, ...]
     train: Mapping[str, tuple[EntryRef, ...]]
     targets: Mapping[str, tuple[EntryRef, ...]]
+    compared: Mapping[str, tuple[EntryRef, ...]] = field(default_factory=dict)
 
 
 def available_splits(reader: Reader, files: Mapping[str, str]) -> frozenset[str]:
@@ -164,10 +178,19 @@ class _Lookup:
             layout = LAYOUT_OF_SHAPE[task.shape]
             train[task.name] = self._select_all(task.train, "train", layout, "tasks", i, "train")
             targets[task.name] = self._select_all(task.targets, "test", layout, "tasks", i, "targets")
-        self._refuse_shared_names([*corpora, *(ref for refs in (*train.values(), *targets.values()) for ref in refs)])
-        self._check_cells({ref.language for ref in corpora})
+        compared = {
+            each.name: self._select_all(each.data, each.split, LAYOUTS, "alignment", "compared", i, "data")
+            for i, each in enumerate(self.study.alignment.compared)
+        }
+        chosen = (*train.values(), *targets.values(), *compared.values())
+        self._refuse_shared_names([*corpora, *(ref for refs in chosen for ref in refs)])
+        if self.study.protocol == "interaction":
+            self._check_interaction(corpora, {ref.language for refs in targets.values() for ref in refs})
+        else:
+            self._check_cells({ref.language for ref in corpora})
+        self._check_sources(compared)
         study = canonical(self.study, self.table)
-        return ResolvedStudy(study, self.data_root, model, seen, self.table, corpora, train, targets)
+        return ResolvedStudy(study, self.data_root, model, seen, self.table, corpora, train, targets, compared)
 
     def _declare_languages(self) -> None:
         for i, declared in enumerate(self.study.languages):
@@ -243,7 +266,7 @@ class _Lookup:
         return named
 
     def _select_all(
-        self, selections: Iterable[Selection], split: str, layout: Layout, *loc: str | int
+        self, selections: Iterable[Selection], split: str, layout: Layout | tuple[Layout, ...], *loc: str | int
     ) -> tuple[EntryRef, ...]:
         """Return the entries of several selections; one that is selected twice is a problem."""
         refs: dict[str, EntryRef] = {}
@@ -254,14 +277,18 @@ class _Lookup:
                 refs[ref.name] = ref
         return tuple(refs.values())
 
-    def _select(self, selection: Selection, split: str, layout: Layout, *loc: str | int) -> list[EntryRef]:
+    def _select(
+        self, selection: Selection, split: str, layout: Layout | tuple[Layout, ...], *loc: str | int
+    ) -> list[EntryRef]:
+        layouts = (layout,) if isinstance(layout, str) else layout
         manifest = self.datasets.get(selection.dataset)
         if manifest is None:
             near = near_match(selection.dataset, self.datasets)
             self.note(f"unknown dataset {selection.dataset!r}{near}", *loc, "dataset")
             return []
-        if manifest.reader.layout != layout:
-            self.note(f"dataset {manifest.name!r} holds {manifest.reader.layout}, {layout} is needed", *loc, "dataset")
+        if manifest.reader.layout not in layouts:
+            needed = " or ".join(layouts)
+            self.note(f"dataset {manifest.name!r} holds {manifest.reader.layout}, {needed} is needed", *loc, "dataset")
             return []
         entries = self._chosen(selection, manifest, split, *loc)
         refs = [self._ref(manifest, entry) for entry in entries]
@@ -341,6 +368,30 @@ class _Lookup:
             if control is not None:
                 self._transfer_languages(control.languages, transfer, "controls", key)
 
+    def _check_sources(self, compared: Mapping[str, tuple[EntryRef, ...]]) -> None:
+        """Note sources that a set of compared texts does not have, and sets of one side."""
+        for i, each in enumerate(self.study.alignment.compared):
+            known = {ref.language for ref in compared[each.name]}
+            for j, name in enumerate(each.sources or ()):
+                code = self.language(name, "alignment", "compared", i, "sources", j)
+                if name in self.table and code not in known:
+                    near = near_match(name, known)
+                    self.note(f"{each.name!r} has no texts of {name!r}{near}", "alignment", "compared", i, "sources", j)
+            if len(compared[each.name]) == 1:
+                self.note(f"{each.name!r} has one side; a comparison needs two", "alignment", "compared", i, "data")
+
+    def _check_interaction(self, corpora: tuple[EntryRef, ...], targets: set[str]) -> None:
+        """Note languages that cannot be fused as the study asks."""
+        spec = self.study.interaction
+        codes: dict[str, str] = {}
+        for i, pair in enumerate(spec.listed):
+            for j, name in enumerate(pair):
+                code = self.language(name, "interaction", "pairs", i, j)
+                codes |= {name: code} if name in self.table else {}
+        named = [(ref.language, ref.name) for ref in corpora]
+        for message, loc in interaction_problems(spec, named, targets, codes):
+            self.note(message, *loc)
+
     def _transfer_languages(self, names: tuple[str, ...] | None, transfer: set[str], *loc: str | int) -> None:
         for i, name in enumerate(names or ()):
             code = self.language(name, *loc, "languages", i)
@@ -355,10 +406,16 @@ def canonical(study: Study, table: LanguageTable) -> Study:
     for entry in (entry for source in data["datasets"] if isinstance(source, dict) for entry in source["entries"]):
         entry["language"] = _code(entry["language"], table)
     selections = [*data["transfer"]["corpora"], *(s for t in data["tasks"] for s in (*t["train"], *t["targets"]))]
+    selections += [selection for each in data["alignment"]["compared"] for selection in each["data"]]
+    for each in data["alignment"]["compared"]:
+        if each["sources"] is not None:
+            each["sources"] = tuple(dict.fromkeys(_code(name, table) for name in each["sources"]))
     controls = [control for control in data["controls"].values() if control is not None and "languages" in control]
     for part in (*selections, *data["cells"], *controls):
         if part["languages"] is not None:
             part["languages"] = tuple(dict.fromkeys(_code(name, table) for name in part["languages"]))
+    listed = {name for pair in study.interaction.listed for name in pair}
+    data["interaction"]["pairs"] = canonical_pairs(study.interaction.pairs, {n: _code(n, table) for n in listed})
     if data["base"]["seen"] is not None:
         data["base"]["seen"] = tuple(dict.fromkeys(_code(name, table) for name in data["base"]["seen"]))
     return Study.model_validate(data, context={"names_only": True})

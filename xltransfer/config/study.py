@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, model_validator
 
+from xltransfer.config.alignment import Alignment
 from xltransfer.config.base import Frozen
+from xltransfer.config.interaction import Interaction
 from xltransfer.config.manifests import DatasetManifest
 from xltransfer.config.task import NAME, AdapterTraining, Selection, TaskSpec, list_problems, refuse, repeated
 from xltransfer.errors import ConfigError
@@ -19,11 +21,13 @@ from xltransfer.rules import rules_of
 
 __all__ = [
     "AdapterTraining",
+    "Alignment",
     "Base",
     "CellSpec",
     "Controls",
     "DeclaredLanguage",
     "EngineSettings",
+    "Interaction",
     "NoiseFloor",
     "Nudge",
     "RandomSign",
@@ -230,11 +234,11 @@ DatasetSource = Annotated[
 
 
 class Study(Frozen):
-    """A few-step transfer study."""
+    """A study of one protocol: few-step transfer, language interaction, or alignment."""
 
     name: str = Field(pattern=NAME)
     """Name in results."""
-    protocol: Literal["transfer"] = "transfer"
+    protocol: Literal["transfer", "interaction", "alignment"] = "transfer"
     """What weights and compositions are made."""
     seed: int = Field(default=20240607, ge=0, lt=2**63)
     """Root of every random stream."""
@@ -249,13 +253,17 @@ class Study(Frozen):
     tasks: tuple[TaskSpec, ...] = Field(min_length=1)
     """What is scored."""
     transfer: Transfer
-    """Transfer corpora."""
+    """Transfer corpora; in an interaction study, the text of its languages."""
     nudge: Nudge = Nudge()
-    """The few steps."""
-    cells: tuple[CellSpec, ...] = Field(min_length=1)
-    """Which k scores what."""
+    """The few steps (protocols ``transfer`` and ``alignment``)."""
+    cells: tuple[CellSpec, ...] = ()
+    """Which k scores what (protocol ``transfer``, which needs at least one); of protocol ``alignment``, which k."""
     controls: Controls = Controls()
-    """Controls and their extent."""
+    """Controls and their extent (protocols ``transfer`` and ``alignment``)."""
+    interaction: Interaction = Interaction()
+    """What is fused, trained and scored (protocol ``interaction``)."""
+    alignment: Alignment = Alignment()
+    """Which texts are compared, in which states (protocol ``alignment``)."""
     engine: EngineSettings = EngineSettings()
     """How models are run."""
 
@@ -278,7 +286,8 @@ class Study(Frozen):
             problems.append(f"tasks share a name: {twice}")
         if twice := repeated([source.name for source in self.datasets if isinstance(source, DatasetManifest)]):
             problems.append(f"datasets share a name: {twice}")
-        problems += self._size_problems() + self._cell_problems() + self._control_problems()
+        problems += self._protocol_problems() + self._size_problems()
+        problems += self._cell_problems() + self._control_problems()
         if self.controls.noise_floor.precision == self.engine.precision:
             problems.append(
                 f"controls.noise_floor.precision and engine.precision are both {self.engine.precision!r}, so that the "
@@ -287,12 +296,42 @@ class Study(Frozen):
         refuse(problems, info)
         return self
 
+    @property
+    def text_block(self) -> int:
+        """Subword positions per block into which the corpora are cut."""
+        return self.interaction.block if self.protocol == "interaction" else self.nudge.block
+
+    def _protocol_problems(self) -> list[str]:
+        """Return sections that the study's protocol lacks, or has no use for."""
+        nudged = ("transfer", "alignment")
+        replicates = Transfer.model_fields["replicates"].default
+        sections = {
+            "interaction": (("interaction",), self.interaction != Interaction()),
+            "alignment": (("alignment",), self.alignment != Alignment()),
+            "nudge": (nudged, self.nudge != Nudge()),
+            "cells": (nudged, self.cells != ()),
+            "controls": (nudged, self.controls != Controls()),
+            "transfer.replicates": (nudged, self.transfer.replicates != replicates),
+        }
+        problems = [
+            f"{key} and protocol {self.protocol} contradict each other; only a study of protocol {owners[0]} has {key}"
+            for key, (owners, given) in sections.items()
+            if given and self.protocol not in owners
+        ]
+        aligned = self.protocol == "alignment"
+        if not self.cells and (self.protocol == "transfer" or (aligned and "nudge" in self.alignment.states)):
+            problems.append(f"cells has no entries; a study of protocol {self.protocol} needs at least 1 item")
+        if aligned and not self.alignment.compared:
+            problems.append("alignment.compared has no entries; a study of protocol alignment needs at least 1 item")
+        return problems
+
     def _size_problems(self) -> list[str]:
         """Return what does not fit into what."""
         problems = []
-        tokens, block = self.transfer.tokens, self.nudge.block
+        tokens, block = self.transfer.tokens, self.text_block
         if isinstance(tokens, int) and tokens < block:
-            problems.append(f"transfer.tokens is {tokens} and nudge.block {block}; a corpus would hold no block")
+            key = "interaction.block" if self.protocol == "interaction" else "nudge.block"
+            problems.append(f"transfer.tokens is {tokens} and {key} {block}; a corpus would hold no block")
         for task in self.tasks:
             length, key = (task.block, "block") if task.shape == "mlm" else (task.max_length, "max_length")
             if length > self.engine.token_budget:

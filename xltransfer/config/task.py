@@ -1,7 +1,8 @@
 """Tasks of a study: what is trained, on which entries, and where it is scored.
 
-A task has the *shape* of one of the built-in ones (``pos``, ``dep``, ``ner``, ``mlm``) and may have its own name and
-labels. Defaults of adapter training are those of Faisal and Anastasopoulos (2024, appendix E).
+A task has the *shape* of one of the built-in ones (``pos``, ``dep``, ``ner``, ``nli``, ``qa``, ``classification``,
+``mlm``) and may have its own name and labels. Defaults of adapter training are those of Faisal and Anastasopoulos
+(2024, appendix E).
 """
 
 from collections import Counter
@@ -14,7 +15,7 @@ from xltransfer.config.base import Frozen
 from xltransfer.errors import near_match
 from xltransfer.metrics import SHAPES
 
-Shape = Literal["pos", "dep", "ner", "mlm"]
+Shape = Literal["pos", "dep", "ner", "mlm", "nli", "qa", "classification"]
 
 UPOS = (
     "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM",
@@ -29,8 +30,32 @@ RELATIONS = (
 )  # fmt: skip
 """The 37 universal relations of UD v2; subtypes are cut at the colon."""
 
-LABELS: Mapping[str, tuple[str, ...]] = {"pos": UPOS, "dep": RELATIONS, "ner": ("PER", "ORG", "LOC"), "mlm": ()}
-"""Labels of each shape where a task names none: tags, relations, or entity types without B- and I-."""
+LABELS: Mapping[str, tuple[str, ...]] = {
+    "pos": UPOS,
+    "dep": RELATIONS,
+    "ner": ("PER", "ORG", "LOC"),
+    "mlm": (),
+    "nli": ("entailment", "neutral", "contradiction"),
+    "qa": (),
+    "classification": ("1", "2", "3", "4", "5"),
+}
+"""Labels of each shape where a task names none: tags, relations, entity types without B- and I-, classes (stars)."""
+
+MAX_LENGTH: Mapping[str, int] = {"qa": 384}
+"""Length limit of a shape where a task names none and it is not that of `TaskSpec.max_length`."""
+
+ONLY: Mapping[str, tuple[str, ...]] = {
+    "mask_share": ("mlm",),
+    "block": ("mlm",),
+    "max_blocks": ("mlm",),
+    "too_long": ("nli", "classification"),
+    "reads": ("nli", "classification"),
+    "stride": ("qa",),
+    "max_answer": ("qa",),
+    "normalisation": ("qa",),
+    "windows_without_answer": ("qa",),
+}
+"""Fields of a task that mean something for some shapes only."""
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 """Names of studies and base models become parts of file names."""
@@ -136,6 +161,21 @@ class TaskSpec(Frozen):
     """Subword positions per block of held-out text (``mlm``)."""
     max_blocks: int | None = Field(default=None, ge=1)
     """Blocks scored per target (``mlm``); None: all."""
+    too_long: Literal["truncate", "leave_out"] = "truncate"
+    """What becomes of a text or pair over ``max_length`` (``nli``, ``classification``): cut, the longer text first, as
+    the published scripts do, or an item that is not scored. The audit counts them either way."""
+    reads: Literal["first", "pooler"] = "first"
+    """What the head of a fresh adapter reads (``nli``, ``classification``): the first token's last state, by two
+    linear maps (AdapterHub's head), or the base model's pooler, by one (Hugging Face's)."""
+    stride: int = Field(default=128, ge=0)
+    """Subwords that neighbouring windows share (``qa``), as in Hugging Face's script; in BERT's own it was the step."""
+    max_answer: int = Field(default=30, ge=1)
+    """Longest predicted answer in subwords (``qa``)."""
+    normalisation: Literal["multilingual", "squad"] = "multilingual"
+    """What answers are compared by (``qa``), see ``xltransfer.tasks.answer_scores``; ``squad`` is the English rule of
+    v1.1, by which XTREME scores all languages."""
+    windows_without_answer: Literal["cls", "skip"] = "cls"
+    """What a window that does not hold the answer whole is trained on (``qa``): the first token, or nothing."""
 
     @model_validator(mode="before")
     @classmethod
@@ -151,6 +191,8 @@ class TaskSpec(Frozen):
             filled["shape"] = filled["name"]
         if filled.get("labels") is None:
             filled["labels"] = LABELS.get(str(filled.get("shape")), ())
+        if filled.get("max_length") is None and filled.get("shape") in MAX_LENGTH:
+            filled["max_length"] = MAX_LENGTH[str(filled["shape"])]
         if filled.get("adapter") is None and filled.get("shape") != "mlm":
             filled["adapter"] = AdapterTraining()
         return filled
@@ -158,6 +200,7 @@ class TaskSpec(Frozen):
     @model_validator(mode="after")
     def _fits_its_shape(self, info: ValidationInfo) -> Self:
         problems = self._mlm_problems() if self.shape == "mlm" else self._labelled_problems()
+        problems += self._foreign_problems()
         refuse([f"task {self.name!r}: {problem}" for problem in problems], info)
         return self
 
@@ -177,15 +220,21 @@ class TaskSpec(Frozen):
         problems = []
         if not self.train:
             problems.append("train is missing; its adapter needs entries with a train split")
-        if not self.labels:
+        if self.shape == "qa" and self.labels:
+            problems.append("labels and shape qa contradict each other; its answers are spans")
+        if self.shape == "qa" and self.stride >= self.max_length:
+            problems.append(f"stride is {self.stride} and max_length {self.max_length}; windows would not move on")
+        if not self.labels and self.shape != "qa":
             problems.append("labels is an empty list; leave the key out for the labels of the shape")
         if twice := repeated(self.labels):
             problems.append(f"labels lists twice: {twice}")
         if self.shape == "ner" and (prefixed := [label for label in self.labels if label[:2] in ("B-", "I-")]):
             problems.append(f"labels are entity types without B- and I-, got {', '.join(prefixed)}")
-        problems += [
-            f"{key} and shape {self.shape} contradict each other; only a task of shape mlm has {key}"
-            for key in ("mask_share", "block", "max_blocks")
-            if getattr(self, key) != type(self).model_fields[key].default
-        ]
         return problems
+
+    def _foreign_problems(self) -> list[str]:
+        return [
+            f"{key} and shape {self.shape} contradict each other; only a task of shape {' or '.join(shapes)} has {key}"
+            for key, shapes in ONLY.items()
+            if self.shape not in shapes and getattr(self, key) != type(self).model_fields[key].default
+        ]

@@ -2,7 +2,7 @@
 
 The smallest detectable effect is not here, it needs statistics; the command joins it to these tables. Thresholds are
 those of the project's protocol: over half of the forms blank is refused, unknown tokens over 5 % are marked and over
-15 % leave the aggregates by default, as do targets under 300 words or 50 entities.
+15 % leave the aggregates by default, as do targets under 300 words, 50 entities or 100 pairs (texts, questions).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,18 +16,21 @@ from xltransfer.config.resolve import EntryRef, ResolvedStudy
 from xltransfer.config.task import TaskSpec
 from xltransfer.data.audit_corpora import audit_corpora
 from xltransfer.data.audit_overlap import audit_overlap
-from xltransfer.data.measure import MeasuredText, Measurer, lacks_layer
+from xltransfer.data.measure import MeasuredSentences, MeasuredText, Measurer, lacks_layer
 
 BLANK_REFUSED = 0.5
 UNKNOWN_MARKED = 0.05
 UNKNOWN_EXCLUDED = 0.15
 MIN_WORDS = 300
 MIN_ENTITIES = 50
+MIN_DECISIONS = 100
+"""Pairs, texts or questions."""
 OVERLAP_MARKED = 0.01
 
 SET_COLUMNS = (
     "task", "dataset", "entry", "language", "n_items", "n_clusters", "n_words", "n_blank", "n_subwords", "n_unknown",
-    "n_too_long", "n_entities", "n_foreign_labels", "blank_share", "unknown_rate", "fertility",
+    "n_too_long", "n_entities", "n_foreign_labels", "n_unheld", "n_misplaced", "blank_share", "unknown_rate",
+    "fertility",
 )  # fmt: skip
 
 
@@ -38,11 +41,13 @@ class Audit:
     Attributes
     ----------
     targets
-        One row per task and target: ``task, dataset, entry, language``; counts ``n_items`` (sentences; blocks of masked
-        text), ``n_clusters``, ``n_words`` (in plain text a letter of a script without spaces is a word), ``n_blank``
-        (forms ``_`` or empty), ``n_subwords``, ``n_unknown``,
-        ``n_too_long`` (sentences over the length limit), ``n_entities`` (missing but for entities),
-        ``n_foreign_labels`` (labels that the task does not have); ``blank_share``, ``unknown_rate`` (of subwords),
+        One row per task and target: ``task, dataset, entry, language``; counts ``n_items`` (sentences, pairs, texts,
+        questions; blocks of masked text), ``n_clusters``, ``n_words`` (in plain text a letter of a script without
+        spaces is a word), ``n_blank`` (forms ``_`` or empty; pairs and texts that lack a side), ``n_subwords``,
+        ``n_unknown``, ``n_too_long`` (items over the length limit; questions read in several windows), ``n_entities``
+        (missing but for entities), ``n_foreign_labels`` (labels that the task does not have), ``n_unheld`` (questions
+        whose answer lies in no window whole) and ``n_misplaced`` (questions with an answer that does not stand at its
+        offset; both missing but for questions); ``blank_share``, ``unknown_rate`` (of subwords),
         ``fertility`` (subwords a word); ``in_train`` (share of sentences that stand in any training set of the task);
         ``small``, ``aggregate`` (False: shown, but out of aggregates by default).
     training
@@ -113,7 +118,7 @@ def audit(resolved: ResolvedStudy, tokenizer: Any) -> Audit:
         replicates=replicates,
         overlap=overlap,
         refusals=tuple(dict.fromkeys([*measurer.problems, *refusals, *short])),
-        warnings=(*_set_warnings(targets), *_corpus_warnings(corpora, replicates), *_overlap_warnings(overlap)),
+        warnings=(*_set_warnings(targets, tasks), *_corpus_warnings(corpora, replicates), *_overlap_warnings(overlap)),
     )
 
 
@@ -135,11 +140,11 @@ def _sets(
                 if text is not None:
                     rows.append(head | _text_counts(task, ref, text, refusals))
                 continue
-            found = measurer.sentences(ref, split, limit)
+            found = measurer.examples(ref, split, limit)
             if found is None:
                 continue
             rows.append(head | found.counts(task))
-            if lacking := lacks_layer(found.sentences, task):
+            if isinstance(found, MeasuredSentences) and (lacking := lacks_layer(found.sentences, task)):
                 what = f"{lacking} of {len(found.sentences)} sentences lack the annotation of shape {task.shape}"
                 refusals.append(f"task {task.name!r}, {split} of {ref.name!r}: {what}; leave the entry out")
     frame = pd.DataFrame(rows, columns=list(SET_COLUMNS)).astype({c: "Int64" for c in SET_COLUMNS if c[:2] == "n_"})
@@ -175,7 +180,8 @@ def _judged(targets: pd.DataFrame, in_train: pd.Series, tasks: Sequence[TaskSpec
     """Add ``in_train``, ``small`` and ``aggregate``."""
     shape = targets["task"].map({task.name: str(task.shape) for task in tasks})
     # Masked text is as long as the study makes it and is never small.
-    small = (shape != "mlm") & (targets["n_words"] < MIN_WORDS)
+    small = shape.isin(["pos", "dep", "ner"]) & (targets["n_words"] < MIN_WORDS)
+    small |= shape.isin(["nli", "qa", "classification"]) & (targets["n_items"] < MIN_DECISIONS)
     small |= (shape == "ner") & (targets["n_entities"].astype("float64") < MIN_ENTITIES)
     keys = pd.MultiIndex.from_frame(targets[["task", "entry"]])
     return targets.assign(
@@ -195,25 +201,49 @@ def _blank(sets: pd.DataFrame) -> list[str]:
     ]
 
 
-def _set_warnings(targets: pd.DataFrame) -> list[str]:
+def _set_warnings(targets: pd.DataFrame, tasks: Sequence[TaskSpec]) -> list[str]:
     """What is doubtful about targets, in the order of the table."""
     warnings = []
+    shape = {task.name: task.shape for task in tasks}
     for row in _records(targets):
         doubts = []
         if row["unknown_rate"] > UNKNOWN_MARKED:
             out = ", out of aggregates by default" if row["unknown_rate"] > UNKNOWN_EXCLUDED else ""
             doubts.append(f"{100 * row['unknown_rate']:.1f} % of its subwords are unknown{out}")
         if row["small"]:
-            entities = "" if pd.isna(row["n_entities"]) else f" and {row['n_entities']} entities"
-            doubts.append(f"small ({row['n_words']} words{entities}), out of aggregates by default")
+            doubts.append(f"small ({_size(row, shape[row['task']])}), out of aggregates by default")
         if row["n_too_long"]:
-            doubts.append(f"{row['n_too_long']} of {row['n_items']} sentences exceed the length limit")
+            what, then = _TOO_LONG.get(shape[row["task"]], ("sentences", ""))
+            doubts.append(f"{row['n_too_long']} of {row['n_items']} {what} exceed the length limit{then}")
+        if shape[row["task"]] in _TOO_LONG and row["n_blank"]:
+            doubts.append(f"{row['n_blank']} of {row['n_items']} items lack a text and are not scored")
+        for column, what in _UNPLACED.items():
+            if not pd.isna(row[column]) and row[column]:
+                doubts.append(f"{row[column]} of {row['n_items']} questions have {what}")
         if row["n_foreign_labels"]:
             doubts.append(f"{row['n_foreign_labels']} labels are none of the task's")
         if row["in_train"] > OVERLAP_MARKED:
             doubts.append(f"{100 * row['in_train']:.1f} % of its sentences stand in the task's training data")
         warnings += [f"task {row['task']!r}, target {row['entry']!r}: {doubt}" for doubt in doubts]
     return warnings
+
+
+_TOO_LONG = {
+    "nli": ("pairs", "; see too_long"),
+    "classification": ("texts", "; see too_long"),
+    "qa": ("questions with their paragraphs", " and are read in windows"),
+}
+_UNPLACED = {
+    "n_unheld": "an answer that no window holds whole: they are scored, but have no likelihood",
+    "n_misplaced": "an answer that does not stand at its offset: scored by its text",
+}
+
+
+def _size(row: Mapping[str, Any], shape: str) -> str:
+    """How large a target is, in what its task counts."""
+    if shape in _TOO_LONG:
+        return f"{row['n_items']} items"
+    return f"{row['n_words']} words" + ("" if pd.isna(row["n_entities"]) else f" and {row['n_entities']} entities")
 
 
 def _corpus_warnings(corpora: pd.DataFrame, replicates: pd.DataFrame) -> list[str]:

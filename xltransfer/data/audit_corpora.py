@@ -37,18 +37,20 @@ def audit_corpora(resolved: ResolvedStudy, measurer: Measurer) -> tuple[pd.DataF
     refusals
         Corpora shorter than one block, or with fewer distinct blocks than there are replicates.
     """
-    nudge, transfer = resolved.study.nudge, resolved.study.transfer
+    nudge, transfer, block = resolved.study.nudge, resolved.study.transfer, resolved.study.text_block
+    # Replicates are the transfer protocol's.
+    needed = transfer.replicates if resolved.study.protocol == "transfer" else 1
     texts = {ref.name: text for ref in resolved.corpora if (text := measurer.text(ref, "train")) is not None}
-    cuts = {name: text.cut(nudge.block) for name, text in texts.items()}
+    cuts = {name: text.cut(block) for name, text in texts.items()}
     available = {name: len(cut) for name, cut in cuts.items()}
-    used = blocks_used(available, transfer.tokens, nudge.block)
+    used = blocks_used(available, transfer.tokens, block)
     corpora, replicates, refusals = [], [], []
     for ref in resolved.corpora:
         if ref.name not in texts:
             continue
         text, n_used = texts[ref.name], used[ref.name]
         distinct = len(np.unique(cuts[ref.name], axis=0))
-        asked = transfer.tokens // nudge.block if isinstance(transfer.tokens, int) else n_used
+        asked = transfer.tokens // block if isinstance(transfer.tokens, int) else n_used
         corpora.append(
             (ref.name, ref.dataset, ref.language, text.n_lines, text.stream.size, available[ref.name], distinct, asked)
             + (n_used, text.n_subwords / text.n_words, text.n_unknown / text.n_subwords, n_used < asked)
@@ -57,7 +59,7 @@ def audit_corpora(resolved: ResolvedStudy, measurer: Measurer) -> tuple[pd.DataF
             drawn = steps * nudge.batch_size
             expected = min(1.0, drawn / n_used) if n_used else float("nan")
             replicates.append((ref.name, ref.language, steps, drawn, n_used, expected))
-        refusals += _refusals(ref.name, text.stream.size, nudge.block, min(distinct, n_used), transfer.replicates)
+        refusals += _refusals(ref.name, text.stream.size, block, min(distinct, n_used), needed)
     return (
         pd.DataFrame(corpora, columns=list(CORPUS_COLUMNS)).astype({"short": bool}),
         pd.DataFrame(replicates, columns=list(REPLICATE_COLUMNS)),

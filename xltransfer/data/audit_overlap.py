@@ -58,7 +58,7 @@ def _test(task: TaskSpec, ref: EntryRef, measurer: Measurer) -> Fingerprint | No
     if task.shape == "mlm":
         text = measurer.text(ref, "test")
         return None if text is None else text.fingerprint
-    found = measurer.sentences(ref, "test", task.max_sentences)
+    found = measurer.examples(ref, "test", task.max_sentences)
     return None if found is None else found.fingerprint
 
 
@@ -76,7 +76,7 @@ def _train_rows(
         own = [(target, key) for t, target, key in targets if t.name == task.name]
         anywhere: dict[str, np.ndarray] = {}
         for ref in resolved.train[task.name]:
-            found = measurer.sentences(ref, "train", task.max_train_sentences)
+            found = measurer.examples(ref, "train", task.max_train_sentences)
             if found is None:
                 continue
             source = (ref, task.max_train_sentences)

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from xltransfer.data.entities import Orphan, is_iob, strict_iob2
+from xltransfer.data.question import Question
+from xltransfer.data.records import Record
 from xltransfer.data.sentence import Sentence
+from xltransfer.data.squad import questions
 from xltransfer.data.tree import TreeError, check_tree
 from xltransfer.errors import DataError
 
@@ -165,6 +168,57 @@ def read_hub_conllu(
             raise DataError(f"{place}: {len(words)} words but {len(tree[0])} heads")
         sentences.append(Sentence(name, name, words, tuple(tags), *(tree or (None, None))))
     return _not_empty(source, sentences)
+
+
+def read_hub_records(source: HubSplit) -> list[Record]:
+    """Return the rows of a dataset, class numbers as the names that its features give."""
+    rows = source.load()
+    named = {name: feature for name, feature in rows.features.items() if getattr(feature, "names", None) is not None}
+    return [
+        Record(f"{source}: row {i}", row | {name: _class_name(named[name], row[name]) for name in named})
+        for i, row in enumerate(rows)
+    ]
+
+
+def _class_name(feature: Any, number: int | None) -> str | None:
+    """The name of a class; None where there is no label, which datasets write as -1."""
+    return None if number is None or number < 0 else str(feature.names[number])
+
+
+def read_hub_squad(source: HubSplit, language: str, id_column: str | None, parallel: str | None) -> list[Question]:
+    """Return the questions of a dataset with SQuAD's columns ``id``, ``question``, ``context``, ``answers``.
+
+    Parameters
+    ----------
+    source
+        What to load.
+    language, parallel
+        As in :func:`xltransfer.data.squad.read_squad`.
+    id_column
+        Column of the id; None: ``id``.
+
+    Raises
+    ------
+    DataError
+        For a missing column, and as for files.
+    """
+    rows = source.load()
+    names = (id_column or "id", "question", "context", "answers")
+    columns = zip(*(_column(source, rows, name) for name in names), strict=True)
+    return questions(
+        str(source),
+        [
+            {
+                "id": own,
+                "question": question,
+                "context": context,
+                "answers": list(zip(answers["text"], answers["answer_start"], strict=True)),
+            }
+            for own, question, context, answers in columns
+        ],
+        language,
+        parallel,
+    )
 
 
 def _tree(place: str, heads: Sequence[Any], relations: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:

@@ -15,8 +15,11 @@ from xltransfer.config.resolve import EntryRef
 from xltransfer.config.task import TaskSpec
 from xltransfer.data.blocks import token_stream
 from xltransfer.data.entities import n_entities
+from xltransfer.data.labelled import Labelled
+from xltransfer.data.measure_examples import MeasuredLabelled, MeasuredQuestions
 from xltransfer.data.overlap import Fingerprint, Fingerprinter
-from xltransfer.data.read import read_lines, read_sentences
+from xltransfer.data.question import Question
+from xltransfer.data.read import read_examples, read_lines
 from xltransfer.data.sentence import Sentence
 from xltransfer.data.tokenizer import encode_words, special_ids
 from xltransfer.errors import DataError
@@ -95,6 +98,10 @@ class MeasuredText:
         return self.stream[: self.stream.size // block * block].reshape(-1, block)
 
 
+Measured = MeasuredSentences | MeasuredLabelled | MeasuredQuestions
+"""An annotated set of whatever layout."""
+
+
 class Measurer:
     """Reads, tokenises and fingerprints each set once; notes what cannot be read instead of stopping at it."""
 
@@ -102,16 +109,16 @@ class Measurer:
         self._tokenizer = tokenizer
         self._special = special_ids(tokenizer)
         self._fingerprinter = Fingerprinter()
-        self._sentences: dict[tuple[EntryRef, str, int | None], MeasuredSentences | None] = {}
+        self._examples: dict[tuple[EntryRef, str, int | None], Measured | None] = {}
         self._texts: dict[tuple[EntryRef, str], MeasuredText | None] = {}
         self.problems: list[str] = []
 
-    def sentences(self, ref: EntryRef, split: str, limit: int | None) -> MeasuredSentences | None:
+    def examples(self, ref: EntryRef, split: str, limit: int | None) -> Measured | None:
         """Return an annotated set, or None (and a problem noted) where it cannot be read."""
         key = (ref, split, limit)
-        if key not in self._sentences:
-            self._sentences[key] = self._try_sentences(ref, split, limit)
-        return self._sentences[key]
+        if key not in self._examples:
+            self._examples[key] = self._try_examples(ref, split, limit)
+        return self._examples[key]
 
     def text(self, ref: EntryRef, split: str) -> MeasuredText | None:
         """Return a text, or None (and a problem noted) where it cannot be read."""
@@ -120,12 +127,19 @@ class Measurer:
             self._texts[key] = self._try_text(ref, split)
         return self._texts[key]
 
-    def _try_sentences(self, ref: EntryRef, split: str, limit: int | None) -> MeasuredSentences | None:
+    def _try_examples(self, ref: EntryRef, split: str, limit: int | None) -> Measured | None:
         try:
-            sentences = read_sentences(ref, split, limit)
+            read = read_examples(ref, split, limit)
         except DataError as err:
             self.problems.append(str(err))
             return None
+        if questions := [each for each in read if isinstance(each, Question)]:
+            return MeasuredQuestions.of(questions, self._tokenizer, self._fingerprinter)
+        if labelled := [each for each in read if isinstance(each, Labelled)]:
+            return MeasuredLabelled.of(labelled, self._tokenizer, self._fingerprinter)
+        return self._measured([each for each in read if isinstance(each, Sentence)])
+
+    def _measured(self, sentences: Sequence[Sentence]) -> MeasuredSentences:
         words = [sentence.words for sentence in sentences]
         pieces = encode_words(self._tokenizer, words)
         return MeasuredSentences(

@@ -1,18 +1,80 @@
-"""The one way in: sentences or lines of an entry's split, whatever its format.
+"""The one way in: sentences, lines, labelled texts or questions of an entry's split, whatever its format.
 
 Which format is read how is in one module per format; which file belongs to which split is the manifest's word.
 """
 
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from xltransfer.config.readers import BioReader, ConlluReader, HubReader, TextReader
+from xltransfer.config.readers import (
+    BioReader,
+    ConlluReader,
+    HubReader,
+    LabelledReader,
+    PairReader,
+    SquadReader,
+    TextReader,
+)
 from xltransfer.config.resolve import EntryRef
 from xltransfer.data.bio import read_bio
 from xltransfer.data.conllu import read_conllu
-from xltransfer.data.hub import HubSplit, read_hub_bio, read_hub_conllu, read_hub_lines
+from xltransfer.data.hub import HubSplit, read_hub_bio, read_hub_conllu, read_hub_lines, read_hub_squad
+from xltransfer.data.labelled import Labelled
+from xltransfer.data.labelled_files import read_hub_labelled, read_table
+from xltransfer.data.question import Question
 from xltransfer.data.sentence import Sentence
+from xltransfer.data.squad import read_squad
 from xltransfer.data.text import read_text_lines, split_lines
 from xltransfer.errors import DataError
+
+Example = Sentence | Labelled | Question
+"""What a task with adapter scores: one of these is one item."""
+
+
+def read_examples(ref: EntryRef, split: str, limit: int | None = None) -> Sequence[Example]:
+    """Read one split of an entry of whatever layout but ``text``; parameters and errors as `read_sentences`."""
+    if ref.reader.layout in ("pairs", "labelled"):
+        return read_labelled(ref, split, limit)
+    return read_questions(ref, split, limit) if ref.reader.layout == "squad" else read_sentences(ref, split, limit)
+
+
+def read_labelled(ref: EntryRef, split: str, limit: int | None = None) -> list[Labelled]:
+    """Read the labelled texts, or pairs, of one split; parameters as `read_sentences`.
+
+    Raises
+    ------
+    DataError
+        If the entry has no such split, is of another layout, or its file is malformed or empty.
+    """
+    reader = ref.reader
+    if reader.layout not in ("pairs", "labelled"):
+        raise DataError(f"{_named(ref)} holds {reader.layout}, neither pairs nor labelled texts")
+    _require(ref, split)
+    if isinstance(reader, HubReader):
+        examples = read_hub_labelled(_hub_split(ref, reader, split), reader, split)
+    elif isinstance(reader, PairReader | LabelledReader):
+        examples = read_table(ref, reader, split, _label(ref, split))
+    return examples if limit is None else examples[:limit]
+
+
+def read_questions(ref: EntryRef, split: str, limit: int | None = None) -> list[Question]:
+    """Read the questions of one split; parameters as `read_sentences`.
+
+    Raises
+    ------
+    DataError
+        If the entry has no such split, is of another layout, or its file is malformed or empty.
+    """
+    reader = ref.reader
+    if reader.layout != "squad":
+        raise DataError(f"{_named(ref)} holds {reader.layout}, not questions")
+    _require(ref, split)
+    if isinstance(reader, HubReader):
+        collection = reader.parallel.get(split)
+        questions = read_hub_squad(_hub_split(ref, reader, split), ref.language, reader.id_column, collection)
+    elif isinstance(reader, SquadReader):
+        questions = read_squad(_path(ref, split), ref.language, reader.parallel.get(split))
+    return questions if limit is None else questions[:limit]
 
 
 def read_sentences(ref: EntryRef, split: str, limit: int | None = None) -> list[Sentence]:
@@ -41,6 +103,8 @@ def read_sentences(ref: EntryRef, split: str, limit: int | None = None) -> list[
     reader = ref.reader
     if reader.layout == "text":
         raise DataError(f"{_named(ref)} holds text, which has no words and labels; read_lines reads it")
+    if reader.layout not in ("conllu", "bio"):
+        raise DataError(f"{_named(ref)} holds {reader.layout}, not sentences; read_examples reads it")
     _require(ref, split)
     if isinstance(reader, HubReader):
         sentences = _hub_sentences(ref, reader, split)
@@ -88,7 +152,9 @@ def read_lines(ref: EntryRef, split: str, limit: int | None = None) -> list[str]
     """
     reader = ref.reader
     if not isinstance(reader, TextReader | HubReader) or reader.layout != "text":
-        raise DataError(f"{_named(ref)} holds annotated sentences ({reader.kind}), not text; read_sentences reads it")
+        raise DataError(
+            f"{_named(ref)} holds annotated {_WHAT[reader.layout]} ({reader.kind}), not text; read_examples reads it"
+        )
     divided = "train" in ref.files and "test" not in ref.files and split in ("train", "test") and reader.held_out > 0
     stored = "train" if divided else split
     _require(ref, stored)
@@ -101,6 +167,9 @@ def read_lines(ref: EntryRef, split: str, limit: int | None = None) -> list[str]
         if not lines:
             raise DataError(f"{_named(ref)}: no line is left for {split!r} at held_out {reader.held_out}; add text")
     return lines if limit is None else lines[:limit]
+
+
+_WHAT = {"conllu": "sentences", "bio": "sentences", "pairs": "pairs", "labelled": "texts", "squad": "questions"}
 
 
 def _hub_sentences(ref: EntryRef, reader: HubReader, split: str) -> list[Sentence]:

@@ -1,4 +1,4 @@
-"""Loading a tokenizer, and words turned into flat arrays of subword ids.
+"""Loading a tokenizer, and words or texts turned into arrays of subword ids.
 
 Everything here is without special tokens; who builds a model's input adds them by :func:`special_ids`. The arrays are
 flat (one for the ids of all sentences), because a batch planner and a GPU want them so.
@@ -175,6 +175,23 @@ def _with_unknown_for_blank(
         ids = np.insert(ids, before, unknown).astype(np.int32)
         lengths = np.maximum(lengths, 1).astype(np.int32)
     return WordPieces(ids, lengths, per_sentence, int(blank.size))
+
+
+def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+    """Return the subword ids of each text, without special tokens."""
+    encoded = untruncated(tokenizer).encode_batch_fast(list(texts), add_special_tokens=False)
+    return [np.asarray(each.ids, dtype=np.int64) for each in encoded]
+
+
+def token_offsets(tokenizer: Any, texts: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Return ids [subword] and characters [subword, 2] (first, and behind the last) of each text; equal texts once."""
+    distinct = list(dict.fromkeys(texts))
+    encoded = untruncated(tokenizer).encode_batch(distinct, add_special_tokens=False)
+    found = {
+        text: (np.asarray(each.ids, dtype=np.int64), np.asarray(each.offsets, dtype=np.int64).reshape(-1, 2))
+        for text, each in zip(distinct, encoded, strict=True)
+    }
+    return [found[text] for text in texts]
 
 
 def untruncated(tokenizer: Any) -> Any:

@@ -3,7 +3,7 @@
 Knows torch and transformers only; no language, task name, study or file layout.
 """
 
-from xltransfer.engine.backbone import Backbone
+from xltransfer.engine.backbone import Backbone, Compositions
 from xltransfer.engine.composition import Composition, Fuse, Stack, parse_composition
 
-__all__ = ["Backbone", "Composition", "Fuse", "Stack", "parse_composition"]
+__all__ = ["Backbone", "Composition", "Compositions", "Fuse", "Stack", "parse_composition"]

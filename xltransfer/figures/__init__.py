@@ -11,18 +11,26 @@ setting, one task and so on; where a frame holds several, name one. Where there 
 raises ``ValueError`` with what it expected. Intervals are the frame's own; a figure only says what they are.
 """
 
+from xltransfer.figures.alignment import alignment_curves
 from xltransfer.figures.common_top import common_top_ranks
 from xltransfer.figures.correlation import task_correlation_matrix
 from xltransfer.figures.forest import forest
 from xltransfer.figures.heatmap import transfer_heatmap
+from xltransfer.figures.interference import interference_plane
+from xltransfer.figures.interference_shares import improvement_bars
+from xltransfer.figures.pair_heatmap import pair_heatmap
 from xltransfer.figures.progression import progression
 from xltransfer.figures.recipients import recipient_map
 from xltransfer.figures.seen_unseen import seen_unseen_blocks
 from xltransfer.figures.violins import transfer_violins
 
 __all__ = [
+    "alignment_curves",
     "common_top_ranks",
     "forest",
+    "improvement_bars",
+    "interference_plane",
+    "pair_heatmap",
     "progression",
     "recipient_map",
     "seen_unseen_blocks",

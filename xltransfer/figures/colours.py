@@ -36,6 +36,9 @@ TASK: Final = (
 
 DIVERGING: Final = "RdBu"
 
+SEQUENTIAL: Final = "YlGnBu"
+"""For quantities that are no changes, such as similarities: from pale to dark, and nowhere grey as undefined cells."""
+
 UNDEFINED: Final = "#C4C4C4"
 """A cell that was measured and has no defined value."""
 

@@ -2,31 +2,24 @@
 
 Colours are centred at 0 and shared by all cells. A cell that cannot be told from 0 is a small square and one that can
 fills its place, so that the eye separates findings from noise without losing the values. Geometry is in
-:mod:`.heatmap_layout`, the arrays in :mod:`.heatmap_grid`. Source: the picture of faisal2024, Figures 1 and 8, with
-what it leaves out: intervals and undefined cells.
+:mod:`.heatmap_layout`, the arrays in :mod:`.heatmap_grid`, what stands around the cells in :mod:`.heatmap_frame`.
+Source: the picture of faisal2024, Figures 1 and 8, with what it leaves out: intervals and undefined cells.
 """
-
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from xltransfer.analysis.frames import require_columns
 from xltransfer.figures.colours import DIVERGING, Centred, centred
 from xltransfer.figures.heatmap_cells import cell_legend, draw_cells
-from xltransfer.figures.heatmap_grid import Grid, Group, grid, groups
-from xltransfer.figures.heatmap_layout import BAR, STRIP, TICK, Layout, Texts, horizontal, layout
+from xltransfer.figures.heatmap_frame import draw_bar, framed
+from xltransfer.figures.heatmap_grid import Grid, grid, groups
+from xltransfer.figures.heatmap_layout import Texts
 from xltransfer.figures.labels import condition, interval_note, number, scale_label
-from xltransfer.figures.look import FAINT, TEXT, house_look, new_figure
-from xltransfer.figures.notes import GAP, points
+from xltransfer.figures.look import house_look
 from xltransfer.figures.pick import pick, require_unique
-from xltransfer.figures.places import Place, Places, Show, family_label, ink_legend
-from xltransfer.figures.text import wrapped
+from xltransfer.figures.places import Places, Show, ink_legend
 
 
 @house_look()
@@ -94,20 +87,11 @@ def transfer_heatmap(
         caption=_caption(rows, cell_grid, colours),
         legend=legend,
     )
-    plan = layout(texts, size)
-    figure = new_figure((plan.width / 72, plan.height / 72), layout=None)
-    axes = figure.add_axes(_rectangle(plan, plan.left, plan.bottom, plan.across, plan.up))
-    draw_cells(axes, cell_grid, colours)
-    _label_axes(axes, texts, sources, targets, plan)
-    _draw_families(figure, axes, texts, plan)
-    _draw_bar(figure, colours, plan, scale_label(key["scale"], key["metric"]))
-    plan.notes.write(figure)
-    return figure
-
-
-def _rectangle(plan: Layout, x: float, y: float, across: float, up: float) -> tuple[float, float, float, float]:
-    """Return a rectangle in points as shares of the figure."""
-    return x / plan.width, y / plan.height, across / plan.width, up / plan.height
+    frame = framed(texts, sources, targets, size)
+    draw_cells(frame.axes, cell_grid, colours)
+    cut = "" if colours.extend == "neither" else f", colours end at ±{colours.limit:g}"
+    draw_bar(frame, colours.norm, DIVERGING, scale_label(key["scale"], key["metric"]) + cut, colours.extend)
+    return frame.figure
 
 
 def _column_labels(cell_grid: Grid, places: Places) -> list[str]:
@@ -125,57 +109,3 @@ def _caption(rows: pd.DataFrame, cell_grid: Grid, colours: Centred) -> str:
     if cell_grid.left_out.any():
         parts += ["* outside the aggregates: at its floor, small or undefined."]
     return " ".join(parts)
-
-
-def _label_axes(axes: Axes, texts: Texts, sources: list[Place], targets: list[Place], plan: Layout) -> None:
-    """Write the languages at the left and below, those unseen by the base in their colour."""
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0, pad=TICK - 1, labelsize=plan.font)
-    axes.set_xticks(range(len(targets)), texts.columns, rotation=90)
-    axes.set_yticks(range(len(sources)), texts.rows)
-    for labels, members in ((axes.get_xticklabels(), targets), (axes.get_yticklabels(), sources)):
-        for label, place in zip(labels, members, strict=True):
-            label.set_color(place.ink)
-    axes.set_xlabel("target language", labelpad=GAP)
-    axes.set_ylabel("transfer language", labelpad=GAP)
-
-
-def _draw_families(figure: Figure, axes: Axes, texts: Texts, plan: Layout) -> None:
-    """Draw the families' strips and names above and at the right, and faint lines between them."""
-    column, row = plan.across / len(texts.columns), plan.up / len(texts.rows)
-    top, right = plan.bottom + plan.up, plan.left + plan.across
-    for group in texts.column_groups:
-        start, length = plan.left + group.start * column, (group.stop - group.start) * column
-        _strip(figure, group, (start + 0.5, top + GAP / 2), (length - 1, STRIP))
-        turned: dict[str, Any] = {"rotation": 0 if horizontal(group, column, plan.font) else 90, "ha": "center"}
-        _family(figure, group, start + length / 2, top + GAP + STRIP, plan, va="bottom", **turned)
-        axes.axvline(group.stop - 0.5, **_BETWEEN)
-    for group in texts.row_groups:
-        start, length = top - group.stop * row, (group.stop - group.start) * row
-        _strip(figure, group, (right + GAP, start + 0.5), (STRIP, length - 1))
-        _family(figure, group, plan.family_right, start + length / 2, plan, va="center_baseline", ha="left")
-        axes.axhline(group.stop - 0.5, **_BETWEEN)
-
-
-_BETWEEN: dict[str, Any] = {"color": FAINT, "linewidth": 0.6, "zorder": 0.5}
-
-
-def _strip(figure: Figure, group: Group, corner: tuple[float, float], extent: tuple[float, float]) -> None:
-    """Draw a rectangle in the family's colour, in points."""
-    figure.add_artist(Rectangle(corner, *extent, color=group.colour, linewidth=0, transform=points(figure)))
-
-
-def _family(figure: Figure, group: Group, x: float, y: float, plan: Layout, **style: Any) -> None:
-    """Write a family's name at a place in points."""
-    figure.text(x, y, family_label(group.family), size=plan.font, transform=points(figure), **style)
-
-
-def _draw_bar(figure: Figure, colours: Centred, plan: Layout, label: str) -> None:
-    """Draw the colour bar; where colours are cut it has arrows and says where."""
-    height = min(plan.up, 180.0)
-    axes = figure.add_axes(_rectangle(plan, plan.bar, plan.bottom + (plan.up - height) / 2, BAR, height))
-    mappable = ScalarMappable(colours.norm, colormaps[DIVERGING])
-    bar = figure.colorbar(mappable, cax=axes, extend=colours.extend)
-    bar.outline.set_visible(False)
-    cut = "" if colours.extend == "neither" else f", colours end at ±{colours.limit:g}"
-    bar.set_label(wrapped(label + cut, TEXT, height))

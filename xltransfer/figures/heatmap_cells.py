@@ -44,8 +44,6 @@ def cell_legend(cell_grid: Grid) -> list[Artist]:
 
 def draw_cells(axes: Axes, cell_grid: Grid, colours: Centred) -> None:
     """Draw values, undefined and missing cells, and outlines; each kind is one collection with its words as label."""
-    height, across = cell_grid.values.shape
-    axes.set(xlim=(-0.5, across - 0.5), ylim=(height - 0.5, -0.5))
     plain: dict[str, Any] = {"facecolor": UNDEFINED, "linewidth": 0}
     axes.add_collection(PolyCollection(_squares(~cell_grid.measured), label=WORDS["missing"], **_HATCHED))
     axes.add_collection(PolyCollection(_squares(cell_grid.undefined), label=WORDS["undefined"], **plain))

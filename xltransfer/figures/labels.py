@@ -10,10 +10,27 @@ import numpy as np
 import pandas as pd
 
 from xltransfer.analysis.frames import require_one_of
-from xltransfer.analysis.metric_names import is_percent, without_label
+from xltransfer.analysis.metric_names import is_percent, metric_named, without_label
 from xltransfer.figures.text import shown
 
-_METRICS = {"las": "LAS", "uas": "UAS", "f1": "F1", "span_f1": "span F1", "nll": "NLL"}
+_METRICS = {
+    "las": "LAS",
+    "uas": "UAS",
+    "f1": "F1",
+    "span_f1": "span F1",
+    "nll": "NLL",
+    "squad_f1": "SQuAD F1",
+    "squad_em": "exact match",
+    "span_nll": "span NLL",
+    "cls_cosine": "cosine of [CLS]",
+    "mean_cosine": "cosine of mean tokens",
+    "cls_cka": "debiased CKA of [CLS]",
+    "mean_cka": "debiased CKA of mean tokens",
+    "cls_retrieval": "retrieval by [CLS] (%)",
+    "mean_retrieval": "retrieval by mean tokens (%)",
+    "cls_all_pairs": "cosine of [CLS], all pairs",
+    "mean_all_pairs": "cosine of mean tokens, all pairs",
+}
 
 _SCALES = ("ts", "delta", "log_ratio", "logit_delta")
 
@@ -54,7 +71,11 @@ def scale_label(scale: str, metric: str | None = None) -> str:
         return "Δ log odds (natural log)"
     if metric is None:
         return "Δ score (points, or nats for NLL)"
-    return f"Δ {metric_label(metric)} (points)" if is_percent(metric) else f"gain in {metric_label(metric)} (nats)"
+    if is_percent(metric):
+        return f"Δ {metric_label(metric)} (points)"
+    # A number without unit is no gain by itself: languages that lie closer are not better.
+    in_nats = metric_named(metric).unit == "nats"
+    return f"gain in {metric_label(metric)} (nats)" if in_nats else f"Δ {metric_label(metric)}"
 
 
 def task_label(task: object, metric: str) -> str:

@@ -223,7 +223,7 @@ def _trainee(
         name,
         (_fresh(model, name, settings, child_seed(root, "initial")),),
         _batches(name, blocks, vocabulary, settings, root),
-        _masked_lm_loss,
+        masked_lm_loss,
         settings.descent(len(blocks)),
         seed=child_seed(root, "dropout"),
     )
@@ -258,7 +258,7 @@ def shuffled_passes(available: int, size: int, seed: int) -> Iterator[NDArray[np
         rest = rest[size:]
 
 
-def _masked_lm_loss(view: View, batch: Batch) -> tuple[Tensor, int]:
+def masked_lm_loss(view: View, batch: Batch) -> tuple[Tensor, int]:
     """Return the summed cross entropy at the masked positions and their number; logits are made there only."""
     masked: Masked = batch.gold
     device = view.model.device

@@ -15,8 +15,8 @@ from xltransfer.analysis.sizes import small_targets
 from xltransfer.report.tables import Column, Table
 
 COLUMNS: Final = [
-    *TARGET, "n_items", "n_scored", "n_lost", "n_clusters", "counted", "size", "limit", "small", "subwords", "unknown",
-    "unknown_share", "unreadable", "baseline", "trivial", "p_floor", "at_floor",
+    *TARGET, "n_items", "n_scored", "n_lost", "n_unheld", "n_clusters", "counted", "size", "limit", "small", "subwords",
+    "unknown", "unknown_share", "unreadable", "baseline", "trivial", "p_floor", "at_floor",
 ]  # fmt: skip
 
 
@@ -33,7 +33,8 @@ def target_audit(measurements: pd.DataFrame, items: pd.DataFrame) -> pd.DataFram
     Returns
     -------
     DataFrame
-        A row per task, dataset, target: n_items, n_scored, n_lost (over the length limit), n_clusters (documents or
+        A row per task, dataset, target: n_items, n_scored, n_lost (over the length limit), n_unheld (questions
+        that are scored although no window holds the answer whole; missing but for questions), n_clusters (documents or
         sentences that are drawn as a whole); counted (words, entities, pairs), size, limit and small (below the limit);
         subwords, unknown, unknown_share (0 to 1; missing where subwords were not counted) and unreadable; baseline and
         trivial (score on the main metric, mean over task adapters and devices), p_floor (largest over them, one-sided,
@@ -69,6 +70,8 @@ def _counted(items: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame({"n_clusters": grouped["cluster"].nunique()})
     for name in ("subwords", "unknown"):
         table[name] = grouped[name].sum(min_count=1) if name in rows else float("nan")
+    held = grouped[["total", "in_window"]].sum(min_count=1) if "in_window" in rows else None
+    table["n_unheld"] = float("nan") if held is None else held["total"] - held["in_window"]
     return table
 
 

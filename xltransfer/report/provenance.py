@@ -1,7 +1,7 @@
 """Where a run's numbers come from: what it was made with, what is not there yet, what failed, and whom to cite."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -74,10 +74,18 @@ def describe(key: Mapping[str, Any]) -> str:
     if key.get("kind") == "task_adapter":
         return f"task adapter {key.get('task', '?')}, seed {key.get('adapter_seed', '?')}"
     parts = [str(key.get("setting", key.get("kind", "unit")))]
+    parts += [f"of {_few(key['members'])}"] if "members" in key else []
+    parts += [f"on {key['target']} ({_few(key['compositions'])})"] if "compositions" in key else []
     parts += [f"{name} {key[name]}" for name in ("corpus", "replicate") if key.get(name) not in (None, "")]
     if set(key.get("scores", {})) - {"0"}:
         parts.append("k=" + ",".join(sorted(key["scores"], key=int)))
     return ", ".join(parts)
+
+
+def _few(names: Iterable[str]) -> str:
+    """Return the first names, and how many more there are."""
+    listed = list(names)
+    return ", ".join(listed[:3]) + (f" and {len(listed) - 3} more" if len(listed) > 3 else "")
 
 
 def progress(header: Header, measurements: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xltransfer.errors import near_match
-from xltransfer.metrics import SHAPES, count_columns
+from xltransfer.metrics import CELLS, count_columns
 
 Labelled = tuple[tuple[str, ...], NDArray[Any]]
 """Labels, and their counts, shape [labels, items]."""
@@ -55,7 +55,7 @@ class Cell:
         Optimizer steps, replicate, seed index of the task adapter, seed of the cell's own random stream; None where
         the cell has none.
     shape
-        Task shape, a key of :data:`xltransfer.metrics.SHAPES`: decides which count columns are needed.
+        Task shape, a key of :data:`xltransfer.metrics.CELLS`: decides which count columns are needed.
     n_items, n_scored
         Items of the target, and those of them that were scored (not lost to the length limit).
     device
@@ -93,8 +93,8 @@ class Cell:
 
     def __post_init__(self) -> None:
         """Check the counts and bring them to their stored types."""
-        if self.shape not in SHAPES:
-            raise ValueError(f"{self._place}: task shape {self.shape!r} is unknown{near_match(self.shape, SHAPES)}")
+        if self.shape not in CELLS:
+            raise ValueError(f"{self._place}: task shape {self.shape!r} is unknown{near_match(self.shape, CELLS)}")
         missing = [column for column in count_columns(self.shape) if column not in self.counts]
         if missing:
             raise ValueError(f"{self._place}: a {self.shape} cell lacks the count columns {', '.join(missing)}")

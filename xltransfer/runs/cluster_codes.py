@@ -9,10 +9,12 @@ The sources name sentences and documents as they like, and hundreds of treebanks
   to 0.94 (500 PUD sentences, 91 pairs of languages), the same sentences annotated twice at 1; of 39 pairs of unrelated
   treebanks that share names by accident none has a z above 2.
 - Sameness passes on: if a goes with b and b with c, equal names of a and c are the same.
+- Names that say by themselves that they are shared (`xltransfer.data.parallel`: a manifest declared translations) are
+  the same wherever they are equal. Pairs and questions need it: each premise has three hypotheses in every language.
 
-Clusters of unknown or constant length (one decision an item) are not taken as the same between entries. To join what is
-different costs precision only; to part what is the same makes the variance of an aggregate too small, so the rule must
-see every real translation, and does where there are some dozen sentences.
+Other clusters of unknown or constant length (one decision an item) are not taken as the same between entries. To join
+what is different costs precision only; to part what is the same makes the variance of an aggregate too small, so the
+rule must see every real translation, and does where there are some dozen sentences.
 """
 
 from collections.abc import Hashable, Sequence
@@ -21,6 +23,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from xltransfer.data.parallel import is_parallel
 
 CORRELATION: Final = 0.5
 """Least correlation of log lengths between two texts that say the same."""
@@ -52,9 +56,11 @@ def cluster_codes(
         return []
     sizes = [len(part) for part in names]
     entry = np.repeat(pd.factorize(pd.Series(list(entries), dtype=object))[0], sizes)
-    name, _ = pd.factorize(np.concatenate([np.asarray(part, dtype=object) for part in names]))
+    name, distinct = pd.factorize(np.concatenate([np.asarray(part, dtype=object) for part in names]))
     source = _sources(entry, name, np.concatenate(lengths))
-    codes, _ = pd.factorize(source[entry].astype(np.int64) * (int(name.max(initial=0)) + 1) + name)
+    shared = np.array([is_parallel(str(each)) for each in distinct], dtype=bool)
+    origin = np.where(shared[name], len(source), source[entry]).astype(np.int64)
+    codes, _ = pd.factorize(origin * (int(name.max(initial=0)) + 1) + name)
     return np.split(codes.astype(np.intp), np.cumsum(sizes)[:-1])
 
 

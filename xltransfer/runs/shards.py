@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from xltransfer.metrics import SHAPES, Metric
+from xltransfer.metrics import CELLS, Metric
 from xltransfer.runs.cells import Cell
 from xltransfer.runs.columns import CELL_COLUMNS, ITEMS, MEASUREMENTS
 from xltransfer.runs.unit import Unit, canonical_json
@@ -59,9 +59,9 @@ def items_shard(unit: Unit, cells: Sequence[Cell]) -> bytes:
 def scores(cell: Cell) -> Iterator[tuple[str, float]]:
     """Yield every metric of the cell's shape with its score, then the metrics per gold label that are defined."""
     totals = {column: _total(values) for column, values in cell.counts.items()}
-    for metric in SHAPES[cell.shape]:
+    for metric in CELLS[cell.shape]:
         yield metric.name, float(metric.score(totals))
-    for metric in SHAPES[cell.shape]:
+    for metric in CELLS[cell.shape]:
         yield from _label_scores(metric, cell)
 
 

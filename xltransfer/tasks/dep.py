@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from xltransfer.config.task import TaskSpec
 from xltransfer.data.sentence import Sentence
-from xltransfer.engine import Backbone, Stack
+from xltransfer.engine import Backbone, Compositions
 from xltransfer.engine.heads import BiaffineHead, no_head
 from xltransfer.errors import DataError
 from xltransfer.tasks.counts import Counts, frequency_nll, per_item, per_label
@@ -44,7 +44,7 @@ class Dep:
         return BiaffineHead(model.hidden, len(self.spec.labels), model.head_dropout)
 
     def _arcs(
-        self, model: Backbone, composition: Stack, head: str, batch: Batch
+        self, model: Backbone, composition: Compositions, head: str, batch: Batch
     ) -> tuple[BiaffineHead, Tensor, Tensor, Tensor]:
         """Return the head, flat dependents [word, hidden], candidates [batch, word + 1, hidden], flat arc scores."""
         parser = model.head(head)
@@ -64,7 +64,7 @@ class Dep:
         row = batch.word // (width - 1)
         return heads.reshape(-1, heads.shape[-1]).index_select(0, row * width + chosen)
 
-    def loss(self, model: Backbone, composition: Stack, head: str, batch: Batch) -> tuple[Tensor, int]:
+    def loss(self, model: Backbone, composition: Compositions, head: str, batch: Batch) -> tuple[Tensor, int]:
         """Return summed cross entropy of the heads plus that of the relations under the gold heads."""
         parser, flat, heads, arcs = self._arcs(model, composition, head, batch)
         gold = batch.gold["head"]
@@ -73,7 +73,7 @@ class Dep:
         total = total + functional.cross_entropy(relations, batch.gold["relation"], reduction="sum")
         return total, len(gold)
 
-    def answer(self, model: Backbone, composition: Stack, head: str, batch: Batch) -> Mapping[str, Tensor]:
+    def answer(self, model: Backbone, composition: Compositions, head: str, batch: Batch) -> Mapping[str, Tensor]:
         """Return ``head``, ``relation`` (under the predicted head) and ``nll`` of gold head and gold relation."""
         parser, flat, heads, arcs = self._arcs(model, composition, head, batch)
         gold, best = batch.gold["head"], arcs.argmax(dim=-1)
@@ -141,4 +141,4 @@ class Dep:
             ]
             blocks.append("\n".join(lines) + "\n")
             start = end
-        return blocks
+        return [blocks[at] for at in np.argsort(rows)]

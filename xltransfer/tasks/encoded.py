@@ -10,6 +10,7 @@ from torch import Tensor
 
 from xltransfer.data.sentence import Sentence
 from xltransfer.data.tokenizer import encode_words, special_ids
+from xltransfer.engine import Backbone
 from xltransfer.engine.batches import OVERHEAD, Ragged, plan_batches
 from xltransfer.errors import DataError, near_match
 
@@ -25,17 +26,21 @@ class Encoded:
     items, clusters
         Identity of every item, and what it is not independent of.
     kept
-        Numbers of the items that fit into the length limit, ascending; the rows of everything below.
+        Number of each row's item, ascending: the items that fit into the length limit. The rows of everything below. A
+        question whose paragraph is read in windows has a row a window.
     tokens
         Subword ids with the special tokens.
     word_starts
-        Position of each word's first subword, closed by the position behind the last word.
+        Position of each word's first subword, closed by the position behind the last word. A row with one label for all
+        of it has one word, which is its first token.
     gold
         Label numbers by layer, one a word (`ignored` where there is none).
     sentences
-        The sentences themselves, for writing predictions; empty for plain text.
+        The sentences themselves, for writing predictions; empty where they are not words.
     pad
         Id of the padding token.
+    token_types
+        Type of each token, for a base model that tells two texts of a row apart; None where a row is one text.
     """
 
     name: str
@@ -47,6 +52,12 @@ class Encoded:
     gold: Mapping[str, Ragged]
     sentences: tuple[Sentence, ...]
     pad: int
+    token_types: Ragged | None = None
+
+    @property
+    def n_scored(self) -> int:
+        """Items with at least one row."""
+        return len(np.unique(self.kept))
 
     def plan(self, token_budget: int, overhead: int = OVERHEAD) -> list[NDArray[np.int64]]:
         """Return the batches of rows, see `plan_batches`."""
@@ -75,6 +86,8 @@ class Batch:
         [word]: flat position of each word in [batch, word].
     gold
         [word] label numbers by layer.
+    token_types
+        [batch, token], or None where rows are one text each.
     """
 
     rows: NDArray[np.int64]
@@ -84,6 +97,7 @@ class Batch:
     positions: Tensor
     word: Tensor
     gold: Mapping[str, Tensor]
+    token_types: Tensor | None = None
 
 
 IGNORED = -100
@@ -125,15 +139,16 @@ def encode_sentences(
         items=tuple(sentence.id for sentence in sentences),
         clusters=tuple(sentence.cluster for sentence in sentences),
         kept=kept,
-        tokens=_ragged(tokens),
-        word_starts=_ragged(starts),
-        gold={layer: _ragged([number(sentences[int(row)]) for row in kept]) for layer, number in layers.items()},
+        tokens=ragged(tokens),
+        word_starts=ragged(starts),
+        gold={layer: ragged([number(sentences[int(row)]) for row in kept]) for layer, number in layers.items()},
         sentences=tuple(sentences),
         pad=special.pad,
     )
 
 
-def _ragged(rows: Sequence[Sequence[int] | NDArray[np.integer]]) -> Ragged:
+def ragged(rows: Sequence[Sequence[int] | NDArray[np.integer]]) -> Ragged:
+    """Return rows of numbers as one flat array."""
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     return Ragged.from_lengths(np.concatenate([np.asarray(row, dtype=np.int64) for row in rows]), lengths)
 
@@ -150,6 +165,12 @@ def numbered(name: str, values: Sequence[str], index: Mapping[str, int], what: s
     if unknown is not None:
         raise DataError(f"{name}: {what} {unknown!r} is not among the task's labels{near_match(unknown, index)}")
     return [index.get(value, IGNORED) for value in values]
+
+
+def token_types_for(model: Backbone, batch: Batch) -> Tensor | None:
+    """Return the batch's token types where the base model tells types apart, else None."""
+    types = getattr(model.encoder.config, "type_vocab_size", None) or 0
+    return batch.token_types if model.site.token_types and int(types) > 1 else None
 
 
 def make_batch(encoded: Encoded, rows: NDArray[np.int64], device: torch.device) -> Batch:
@@ -173,4 +194,5 @@ def make_batch(encoded: Encoded, rows: NDArray[np.int64], device: torch.device) 
         positions=on_device(positions),
         word=on_device(np.flatnonzero(inside)),
         gold={layer: on_device(values.flat(rows)) for layer, values in encoded.gold.items()},
+        token_types=None if encoded.token_types is None else on_device(encoded.token_types.padded(rows, 0)),
     )

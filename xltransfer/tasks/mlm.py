@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from xltransfer.config.task import TaskSpec
 from xltransfer.data.blocks import blocks
-from xltransfer.engine import Backbone
+from xltransfer.engine import Backbone, Compositions
 from xltransfer.engine.base import MASKED_LM
 from xltransfer.engine.masking import Masked, Vocabulary, mask_tokens
 from xltransfer.tasks.counts import Counts, per_item
@@ -85,9 +85,9 @@ class Mlm:
             parts.append(MaskedBatch(ids, positions, labels, row[mine]))
         return parts
 
-    def answer(self, model: Backbone, batch: MaskedBatch) -> Tensor:
-        """Return nll [position] of the original tokens."""
-        logits = model(batch.input_ids, head=MASKED_LM, positions=batch.positions).logits
+    def answer(self, model: Backbone, batch: MaskedBatch, composition: Compositions = None) -> Tensor:
+        """Return nll [position] of the original tokens; ``composition`` None is the untouched model."""
+        logits = model(batch.input_ids, composition=composition, head=MASKED_LM, positions=batch.positions).logits
         return functional.cross_entropy(logits.float(), batch.labels, reduction="none")
 
     def count(self, text: MaskedText, item: NDArray[np.int64], nll: NDArray[np.floating[Any]]) -> Counts:

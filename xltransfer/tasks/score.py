@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from xltransfer.engine import Backbone, Stack
+from xltransfer.engine import Backbone, Compositions
 from xltransfer.engine.batches import OVERHEAD
 from xltransfer.tasks.counts import Counts
 from xltransfer.tasks.encoded import Batch, Encoded, make_batch
@@ -35,19 +35,25 @@ class Prepared:
 
 
 @torch.inference_mode()
-def answers(task: Task, model: Backbone, composition: Stack, head: str, batches: Sequence[Batch]) -> Answers:
+def answers(task: Task, model: Backbone, composition: Compositions, head: str, batches: Sequence[Batch]) -> Answers:
     """Return the task's flat answers over all ``batches``, on the CPU."""
     return as_numpy([task.answer(model, composition, head, batch) for batch in batches])
 
 
-def score(task: Task, model: Backbone, composition: Stack, head: str, prepared: Prepared) -> Counts:
+def score(task: Task, model: Backbone, composition: Compositions, head: str, prepared: Prepared) -> Counts:
     """Return the counts of one composition on one target."""
     given = answers(task, model, composition, head, prepared.batches)
     return task.count(prepared.encoded, prepared.rows, given)
 
 
 @torch.inference_mode()
-def score_text(task: Mlm, model: Backbone, text: MaskedText, batches: Sequence[MaskedBatch]) -> Counts:
-    """Return the counts of the base model's masked-LM on one text."""
-    nll = torch.cat([task.answer(model, batch) for batch in batches]).cpu().numpy()
+def score_text(
+    task: Mlm,
+    model: Backbone,
+    text: MaskedText,
+    batches: Sequence[MaskedBatch],
+    composition: Compositions = None,
+) -> Counts:
+    """Return the counts of the base model's masked-LM on one text, under a composition or untouched."""
+    nll = torch.cat([task.answer(model, batch, composition) for batch in batches]).cpu().numpy()
     return task.count(text, np.concatenate([batch.item for batch in batches]), nll)

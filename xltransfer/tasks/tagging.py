@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from xltransfer.config.task import TaskSpec
 from xltransfer.data.sentence import Sentence
-from xltransfer.engine import Backbone, Stack
+from xltransfer.engine import Backbone, Compositions
 from xltransfer.engine.heads import TaggingHead
 from xltransfer.errors import DataError
 from xltransfer.tasks.counts import Counts, frequency_nll
@@ -58,7 +58,7 @@ class Tagging:
         """Return a fresh linear head."""
         return TaggingHead(model.hidden, len(self.tags), model.head_dropout)
 
-    def _logits(self, model: Backbone, composition: Stack, head: str, batch: Batch) -> Tensor:
+    def _logits(self, model: Backbone, composition: Compositions, head: str, batch: Batch) -> Tensor:
         out = model(
             batch.input_ids,
             batch.attention_mask,
@@ -68,13 +68,13 @@ class Tagging:
         )
         return out.logits  # type: ignore[no-any-return]
 
-    def loss(self, model: Backbone, composition: Stack, head: str, batch: Batch) -> tuple[Tensor, int]:
+    def loss(self, model: Backbone, composition: Compositions, head: str, batch: Batch) -> tuple[Tensor, int]:
         """Return summed cross entropy over words with a gold tag."""
         logits = self._logits(model, composition, head, batch)
         gold = batch.gold["tag"]
         return functional.cross_entropy(logits, gold, reduction="sum", ignore_index=IGNORED), int((gold >= 0).sum())
 
-    def answer(self, model: Backbone, composition: Stack, head: str, batch: Batch) -> Mapping[str, Tensor]:
+    def answer(self, model: Backbone, composition: Compositions, head: str, batch: Batch) -> Mapping[str, Tensor]:
         """Return ``tag`` [word] and ``nll`` [word] (0 where there is no gold tag)."""
         logits = self._logits(model, composition, head, batch).float()
         nll = functional.cross_entropy(logits, batch.gold["tag"], reduction="none", ignore_index=IGNORED)
@@ -124,7 +124,7 @@ class Tagging:
             ]
             blocks.append("\n".join(lines) + "\n")
             start = end
-        return blocks
+        return [blocks[at] for at in np.argsort(rows)]
 
     def annotated_line(self, number: int, word: str, tag: str) -> str:
         """Return one word's line: CoNLL-U with the tag as UPOS."""

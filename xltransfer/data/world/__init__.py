@@ -1,4 +1,4 @@
-"""An artificial world of related languages: text, treebanks, names and parallel sentences with known distances.
+"""An artificial world of related languages: text, annotated data and parallel sentences with known distances.
 
 ``make_world`` makes one from a ``WorldSpec``; ``write_world`` writes it as an ordinary data folder.
 """

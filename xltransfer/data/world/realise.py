@@ -52,6 +52,16 @@ class Utterance:
         """Running text: spaces between words, none before punctuation."""
         return "".join(("" if t.upos == "PUNCT" else " ") + t.form for t in self.tokens).lstrip()
 
+    def span(self, entity: str) -> tuple[int, int] | None:
+        """Return the characters of `text`, first and behind the last, of the words marked as ``entity``, if any are."""
+        at, found = 0, []
+        for number, token in enumerate(self.tokens):
+            start = at + (number > 0 and token.upos != "PUNCT")
+            at = start + len(token.form)
+            if token.entity[2:] == entity:
+                found.append((start, at))
+        return (found[0][0], found[-1][1]) if found else None
+
     def as_tree(self) -> Sentence:
         """Return the sentence with tags, heads and relations, as a treebank has it."""
         words, tags, heads, relations = zip(*((t.form, t.upos, t.head, t.relation) for t in self.tokens), strict=True)

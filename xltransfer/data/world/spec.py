@@ -78,6 +78,18 @@ class Counts(Frozen):
     """Sentences of the named-entity test part."""
     parallel: Annotated[int, Field(ge=0)] = 200
     """Sentences that exist in every language; 0 writes none."""
+    nli_train: Annotated[int, Field(ge=0)] = 200
+    """Premises of the inference train part, three pairs each; 0 writes none."""
+    nli_test: Annotated[int, Field(ge=0)] = 40
+    """Premises of the inference test part, three pairs each; 0 writes no inference at all."""
+    qa_train: Annotated[int, Field(ge=0)] = 200
+    """Questions of the train part; 0 writes none."""
+    qa_test: Annotated[int, Field(ge=0)] = 100
+    """Questions of the test part; 0 writes no questions at all."""
+    reviews_train: Annotated[int, Field(ge=0)] = 300
+    """Reviews of the train part; 0 writes none."""
+    reviews_test: Annotated[int, Field(ge=0)] = 100
+    """Reviews of the test part; 0 writes no reviews at all."""
 
 
 class WorldSpec(Frozen):

@@ -1,27 +1,35 @@
-"""An artificial world: languages with known relatedness, and text, treebanks, names and parallel sentences in them.
+"""An artificial world: languages with known relatedness, and text, annotated data and parallel sentences in them.
 
-All languages realise the same meanings (``grammar``), so parallel sentences are exact translations, and treebanks and
-named-entity data are parallel across languages: equal ids are equal meanings. Plain text is not: each language has its
-own. Nothing here writes files; ``write`` does.
+All languages realise the same meanings (``grammar``), so parallel sentences are exact translations, and treebanks,
+named-entity data, pairs, questions and reviews are parallel across languages: equal ids are equal meanings. Plain text
+is not: each language has its own. Nothing here writes files; ``write`` does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import pandas as pd
 
+from xltransfer.data.labelled import Labelled
+from xltransfer.data.question import Answer, Question
 from xltransfer.data.sentence import Sentence
 from xltransfer.data.world.distances import true_distances
 from xltransfer.data.world.grammar import meanings
 from xltransfer.data.world.inheritance import Heritage, descend
 from xltransfer.data.world.lexicon import Lexicon, make_lexicon
 from xltransfer.data.world.meaning import Meaning
+from xltransfer.data.world.pairs import LABELS, inferences
+from xltransfer.data.world.paragraphs import ANSWER, Asked, asked
 from xltransfer.data.world.realise import Speaker, Utterance
+from xltransfer.data.world.reviews import reviews
 from xltransfer.data.world.scripts import SCRIPTS
 from xltransfer.data.world.spec import WorldSpec
 from xltransfer.data.world.tree import Branch
 from xltransfer.errors import ConfigError, near_match
 from xltransfer.languages import Language
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +57,7 @@ class World:
     languages: tuple[Language, ...]
     _speakers: dict[str, Speaker] = field(default_factory=dict, repr=False, compare=False)
     _shared: dict[tuple[str, ...], list[Meaning]] = field(default_factory=dict, repr=False, compare=False)
+    _made: dict[tuple[str, str], list[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -91,6 +100,47 @@ class World:
     def ner(self, code: str, number: int, split: str) -> list[Sentence]:
         """Return ``number`` sentences with IOB2 tags of PER, ORG and LOC; rich in names."""
         return [utterance.as_names() for utterance in self.utterances(code, number, "ner", split)]
+
+    def pairs(self, code: str, premises: int, split: str) -> list[Labelled]:
+        """Return three pairs for each of ``premises``; ids are numbers from 1, see ``pairs``."""
+        found: list[Labelled] = []
+        for inference in self._once(inferences, premises, split):
+            premise = self.say(code, inference.premise).text
+            for label, hypothesis in zip(LABELS, inference.hypotheses, strict=True):
+                name = str(len(found) + 1)
+                second = self.say(code, hypothesis).text
+                found.append(Labelled(name, inference.premise.id, premise, second, label, ""))
+        return found
+
+    def questions(self, code: str, number: int, split: str) -> list[Question]:
+        """Return ``number`` questions, see ``paragraphs``; those on one paragraph have one cluster."""
+        return [self._question(code, each) for each in self._once(asked, number, split)]
+
+    def reviews(self, code: str, number: int, split: str) -> list[Labelled]:
+        """Return ``number`` reviews with their stars, see ``reviews``."""
+        found = []
+        for stars, meant in self._once(reviews, number, split):
+            text = " ".join(self.say(code, meaning).text for meaning in meant)
+            found.append(Labelled(meant[0].document, meant[0].document, text, None, str(stars), ""))
+        return found
+
+    def _once(self, make: Callable[[int, Lexicon, int, str], list[Made]], number: int, split: str) -> list[Made]:
+        """Return the first ``number`` of what all languages share, made once."""
+        key = (make.__name__, split)
+        if len(self._made.get(key, [])) < number:
+            self._made[key] = make(self.spec.seed, self.lexicon, number, split)
+        return self._made.get(key, [])[:number]
+
+    def _question(self, code: str, each: Asked) -> Question:
+        context, start, answer = "", 0, ""
+        for meaning in each.sentences:
+            sentence = self.say(code, meaning)
+            context += " " if context else ""
+            if span := sentence.span(ANSWER):
+                start, answer = len(context) + span[0], sentence.text[span[0] : span[1]]
+            context += sentence.text
+        asking = self.say(code, each.question).text
+        return Question(each.id, each.question.document, code, asking, context, (Answer(answer, start),))
 
     def parallel(self, number: int) -> dict[str, list[str]]:
         """Return ``number`` sentences of running text in every language; equal places are translations."""

@@ -4,9 +4,10 @@ text/CODE.txt                              one sentence a line
 ud/World_NAME/CODE-ud-{train,dev,test}.conllu
 ner/CODE/{train,test}.txt                  ``token TAG`` lines, IOB2
 parallel/CODE.txt                          equal line numbers are translations
+nli/, qa/, reviews/                        see ``write_examples``
 distances/{sound,lexical,order,script,tree}.csv
 languages.csv, world.json                  the languages; the spec
-world-{text,ud,ner}.yaml                   dataset manifests
+world-{text,ud,ner,nli,qa,reviews}.yaml    dataset manifests
 """
 
 import csv
@@ -20,6 +21,7 @@ import yaml
 
 from xltransfer.data.world.realise import Utterance
 from xltransfer.data.world.world import World
+from xltransfer.data.world.write_examples import example_files, example_manifests
 from xltransfer.errors import DataError
 from xltransfer.languages import Language
 
@@ -41,7 +43,7 @@ def write_world(world: World, folder: Path, root: str = ".") -> tuple[Path, ...]
     Returns
     -------
     tuple of Path
-        The manifests: text, ud, ner.
+        The manifests: text, ud, ner, and those of nli, qa and reviews that the world has.
 
     Raises
     ------
@@ -77,6 +79,8 @@ def _write_language(world: World, language: Language, folder: Path) -> None:
     if counts.parallel:
         parallel = [utterance.text for utterance in world.utterances(code, counts.parallel, "parallel")]
         _put(folder / "parallel" / f"{code}.txt", _lines(parallel))
+    for path, content in example_files(world, language):
+        _put(folder / path, content)
 
 
 def _treebank_splits(world: World) -> tuple[str, ...]:
@@ -121,7 +125,7 @@ def bio(utterances: Sequence[Utterance]) -> str:
 
 
 def manifests(world: World, root: str) -> tuple[dict[str, Any], ...]:
-    """Return the dataset manifests of a world: text, ud, ner."""
+    """Return the dataset manifests of a world: text, ud, ner, and those of pairs, questions and reviews."""
     common = {
         "source": f"made by xltransfer.data.world, seed {world.spec.seed}",
         "licence": "Apache-2.0",
@@ -159,6 +163,7 @@ def manifests(world: World, root: str) -> tuple[dict[str, Any], ...]:
                 for lang in world.languages
             ],
         },
+        *example_manifests(world, common),
     )
 
 

@@ -1,7 +1,7 @@
 """How fast this machine is at the parts of a study, measured on the study's own model and sentences."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from multiprocessing import get_context
@@ -92,35 +92,37 @@ def _calibrate_here(resolved: ResolvedStudy, seconds: float) -> Rates:
     prepare_process(device_kind(resolved.study.engine.device), resolved.study.engine.threads)
     with TemporaryDirectory() as folder:
         context = Context(resolved, Store(Path(folder)))
-        _place_untrained_adapters(context)
-        scorers = _scorers(context)
-        for scorer in scorers.values():
-            context.load_scorer(scorer)
-        _ = context.corpora
-        for task in resolved.study.tasks:
-            for ref in resolved.targets[task.name]:
-                if task.adapter is None:
-                    context.text_batches(task.name, ref.name)
-                else:
-                    context.prepared(task.name, ref.name)
+        scorers = ready_scorers(context)
         start = time.perf_counter() - began
         share = seconds / 3 / len(scorers)
         score, item_bytes, unit_bytes = {}, {}, []
         for task_name, scorer in scorers.items():
             score[task_name], cells = _time_scoring(context, scorer, share)
-            item_bytes[task_name], beside = _sizes(context, cells)
+            item_bytes[task_name], beside = shard_sizes(context, cells)
             unit_bytes.append(beside)
-        step, enter = _time_nudge(context, seconds / 3)
+        step, enter = time_nudge(context, seconds / 3)
         adapted = [task.name for task in resolved.study.tasks if task.adapter is not None]
-        train = {name: _time_training(context, name, seconds / 3 / len(adapted)) for name in adapted}
+        train = {name: time_training(context, name, seconds / 3 / len(adapted)) for name in adapted}
     return Rates(score, train, item_bytes, fmean(unit_bytes), step, enter, start)
 
 
-def _scorers(context: Context) -> dict[str, str]:
-    return {task.name: scorer_name(task, None if task.adapter is None else 0) for task in context.study.tasks}
+def ready_scorers(context: Context) -> dict[str, str]:
+    """Load and encode all that a worker needs, adapters untrained; return each task's first scorer, by task."""
+    place_untrained_adapters(context)
+    scorers = {task.name: scorer_name(task, None if task.adapter is None else 0) for task in context.study.tasks}
+    for scorer in scorers.values():
+        context.load_scorer(scorer)
+    _ = context.corpora
+    for task in context.study.tasks:
+        for ref in context.resolved.targets[task.name]:
+            if task.adapter is None:
+                context.text_batches(task.name, ref.name)
+            else:
+                context.prepared(task.name, ref.name)
+    return scorers
 
 
-def _place_untrained_adapters(context: Context) -> None:
+def place_untrained_adapters(context: Context) -> None:
     """Save fresh adapters where trained ones will be: they take the same time."""
     units = adapter_units(context.resolved)
     for task in context.study.tasks:
@@ -152,8 +154,7 @@ def _time_scoring(context: Context, scorer: str, seconds: float) -> tuple[float,
     """Return seconds a padded token, over as many targets as fit into ``seconds``, and the cells made."""
     task, _ = split_scorer(scorer)
     names = [ref.name for ref in context.resolved.targets[task]]
-    # Every third target, then the rest: a sample over the whole list, whatever its order.
-    order = [names[i] for start in range(3) for i in range(start, len(names), 3)]
+    order = spread(names)
     unit = _unit(context)
     list(score_targets(context, {scorer: (order[0],)}, unit))
     cells: list[Cell] = []
@@ -170,7 +171,12 @@ def _unit(context: Context) -> Unit:
     return Unit(key={"protocol": "transfer", "base": context.study.base.name, "setting": BASELINE})
 
 
-def _sizes(context: Context, cells: list[Cell]) -> tuple[float, float]:
+def spread(names: Sequence[str]) -> list[str]:
+    """Return every third name, then the rest: its beginning is a sample over the whole list, whatever its order."""
+    return [names[i] for start in range(3) for i in range(start, len(names), 3)]
+
+
+def shard_sizes(context: Context, cells: list[Cell]) -> tuple[float, float]:
     """Return stored bytes an item, and bytes of a shard beside its items: a line through two shards."""
     half = cells[: max(1, len(cells) // 2)]
     items = [sum(cell.n_items for cell in part) for part in (half, cells)]
@@ -182,8 +188,8 @@ def _sizes(context: Context, cells: list[Cell]) -> tuple[float, float]:
     return slope, max(0.0, sizes[1] - slope * items[1])
 
 
-def _time_nudge(context: Context, seconds: float) -> tuple[float, float]:
-    """Return seconds a step, and seconds for entering and leaving with the first step's preparations."""
+def time_nudge(context: Context, seconds: float) -> tuple[float, float]:
+    """Return seconds a step of a nudge, and those for entering and leaving with the first step's preparations."""
     blocks = next(iter(context.corpora.values()))
     spec = context.study.nudge
     seeds = NudgeSeeds(1, 2, 3, 4, 5)
@@ -203,7 +209,7 @@ def _time_nudge(context: Context, seconds: float) -> tuple[float, float]:
     return step, max(once - step, 0.0)
 
 
-def _time_training(context: Context, task: str, seconds: float) -> float:
+def time_training(context: Context, task: str, seconds: float) -> float:
     """Return seconds a padded token of training the task's adapter."""
     spec = context.specs[task]
     assert spec.adapter is not None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from xltransfer.config.resolve import EntryRef, ResolvedStudy
 from xltransfer.config.task import TaskSpec
 from xltransfer.data.blocks import blocks, cut_corpora
-from xltransfer.data.read import read_lines, read_sentences
+from xltransfer.data.read import read_examples, read_lines
 from xltransfer.data.tokenizer import load_tokenizer
 from xltransfer.engine import Backbone
 from xltransfer.engine.adapter import AdapterConfig
@@ -122,6 +122,25 @@ class Context:
         """Blocks of each transfer corpus."""
         return corpus_blocks(self.resolved, self.tokenizer)
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """Named choices that are stored with every row."""
+        nudge, transfer = self.study.nudge, self.study.transfer
+        return self.engine_options | {
+            "schedule": nudge.schedule,
+            "pooler": nudge.pooler,
+            "dropout": nudge.dropout,
+            "block": nudge.block,
+            "tokens": transfer.tokens,
+        }
+
+    @property
+    def engine_options(self) -> dict[str, Any]:
+        """Those of them that every protocol has."""
+        engine = self.study.engine
+        mixed = {"mixed": list(self.mixed)} if self.mixed else {}
+        return mixed | {"stack": engine.stack, "rules": engine.rules, "precision": engine.precision}
+
     def task(self, name: str) -> Task:
         """Return a task with adapter."""
         return task_of(self.specs[name])
@@ -129,8 +148,8 @@ class Context:
     def _encoded(self, task: str, entry: str, split: str) -> Encoded:
         spec = self.specs[task]
         limit = spec.max_sentences if split == "test" else spec.max_train_sentences
-        sentences = read_sentences(self.entries[entry], split, limit)
-        return self.task(task).encode(entry, sentences, self.tokenizer)
+        examples = read_examples(self.entries[entry], split, limit)
+        return self.task(task).encode(entry, examples, self.tokenizer)
 
     def prepared(self, task: str, entry: str, other_batches: bool = False) -> Prepared:
         """Return a target on the device in its batches, or in other ones (not kept) for the noise floor."""
@@ -170,18 +189,19 @@ class Context:
         tensors = load_file(self.store.artefact_path(adapter_units(self.resolved)[scorer].id))
         adapter = self.model.add_adapter(scorer, AdapterConfig(spec.adapter.reduction, spec.adapter.activation))
         head = task_of(spec).head(self.model)
-        _load(adapter, tensors, "adapter.")
-        _load(head, tensors, "head.")
+        load_weights(adapter, tensors, "adapter.")
+        load_weights(head, tensors, "head.")
         self.model.add_head(scorer, head)
         self.model.eval().requires_grad_(False)
 
 
-def _load(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:
+def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:
+    """Load the tensors whose names begin with ``prefix``; raises `RunFolderError` where they do not fit."""
     own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
     differing = sorted(set(own) ^ set(module.state_dict()))
     if differing:
         raise RunFolderError(
-            f"a trained {prefix.removesuffix('.')} in this folder does not fit this version of xltransfer: it has, or "
+            f"a trained {prefix[:-1]} in this folder does not fit this version of xltransfer: it has, or "
             f"lacks, {', '.join(differing[:3])}; run the study into a new folder"
         )
     module.load_state_dict(own, strict=True)

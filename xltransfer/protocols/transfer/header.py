@@ -3,10 +3,12 @@
 Left out of the settings is what a later study may add to: corpora, steps, replicates, targets, seeds, controls.
 """
 
+from collections.abc import Mapping, Sized
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from xltransfer.config.readers import LabelledReader, PairReader
 from xltransfer.config.resolve import EntryRef, ResolvedStudy
 from xltransfer.engine.loading import local_folder
 from xltransfer.protocols.transfer.context import corpus_blocks
@@ -19,16 +21,26 @@ _MODEL_FILES = ("*.safetensors", "*.bin", "config.json", "tokenizer*", "vocab*",
 def header_of(resolved: ResolvedStudy, tokenizer: Any, device: str) -> Header:
     """Return the header of a run of ``resolved`` on a kind of device; reads every file of the study once."""
     study = resolved.study
-    blocks = {name: len(array) for name, array in corpus_blocks(resolved, tokenizer).items()}
+    settings = {
+        "nudge": study.nudge.model_dump(mode="json"),
+        "noise_floor": study.controls.noise_floor.model_dump(mode="json"),
+    }
+    return header_with(resolved, device, settings, corpus_blocks(resolved, tokenizer))
+
+
+def header_with(
+    resolved: ResolvedStudy, device: str, settings: Mapping[str, Any], corpora: Mapping[str, Sized]
+) -> Header:
+    """Return the header with a protocol's own ``settings``, and the number of blocks of every corpus."""
+    study = resolved.study
     return Header(
         study=study.model_dump(mode="json"),
         settings={
             "protocol": study.protocol,
             "seed": study.seed,
             "base": study.base.name,
-            "nudge": study.nudge.model_dump(mode="json"),
             "engine": study.engine.model_dump(mode="json", exclude={"device", "threads"}),
-            "noise_floor": study.controls.noise_floor.model_dump(mode="json"),
+            **settings,
         },
         parts={
             "task": {
@@ -36,7 +48,7 @@ def header_of(resolved: ResolvedStudy, tokenizer: Any, device: str) -> Header:
                 for task in study.tasks
             },
             # Adding a small corpus under `tokens: equal` would shrink the others: that is another study.
-            "blocks of corpus": blocks,
+            "blocks of corpus": {name: len(blocks) for name, blocks in corpora.items()},
         },
         environment={
             "device": device,
@@ -65,7 +77,14 @@ def _hashes(resolved: ResolvedStudy) -> dict[str, str]:
         path = next((path for split in splits if (path := _file(ref, split)) is not None), None)
         if path is not None:
             hashes[name] = sha256_file(path)
+            hashes |= {f"{name}/ids": sha256_file(ids) for ids in _ids(ref, splits)}
     return hashes
+
+
+def _ids(ref: EntryRef, splits: tuple[str, ...]) -> list[Path]:
+    """Return the file of its own that names a split's rows, if there is one."""
+    listed = ref.reader.ids if isinstance(ref.reader, PairReader | LabelledReader) else {}
+    return [ref.root / listed[split] for split in splits[:1] if split in listed]
 
 
 def _file(ref: EntryRef, split: str) -> Path | None:

@@ -1,9 +1,10 @@
 """What a study would cost: each unit's tokens, seconds and bytes, and the time of the whole on some workers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import gettempdir
+from typing import Protocol
 
 from xltransfer.config.resolve import ResolvedStudy
 from xltransfer.protocols.transfer.calibrate import Rates, calibrate, nominal, padded_tokens
@@ -47,6 +48,19 @@ class Plan:
     disk: int
 
 
+class Prices(Protocol):
+    """Tokens, seconds and bytes of units; ``start``: seconds until the first one begins."""
+
+    @property
+    def start(self) -> float: ...
+
+    def tokens(self, unit: Unit, /) -> int: ...
+
+    def seconds(self, unit: Unit, /) -> float: ...
+
+    def bytes(self, unit: Unit, /) -> float: ...
+
+
 class Pricer:
     """Tokens, seconds and bytes of the units of one study.
 
@@ -61,6 +75,7 @@ class Pricer:
     def __init__(self, context: Context, rates: Rates) -> None:
         self.context = context
         self.rates = rates
+        self.start = rates.start
 
     def tokens(self, unit: Unit) -> int:
         """Return the padded tokens that go through the model, nudging and training included."""
@@ -127,21 +142,30 @@ def make_plan(resolved: ResolvedStudy, folder: Path | None, *, workers: int = 1,
 
 def price(resolved: ResolvedStudy, folder: Path | None, rates: Rates | None, workers: int, device: str) -> Plan:
     """Return the plan for a kind of device under given ``rates`` (None: nominal ones)."""
-    store = Store(folder if folder is not None else Path(gettempdir()) / "no-such-results-folder")
+    store = store_at(folder)
     pricer = Pricer(Context(resolved, store), rates or nominal(resolved))
-    todo = wanted(resolved, device, store.present())
+    return plan_of(wanted(resolved, device, store.present()), pricer, workers, _kind)
+
+
+def store_at(folder: Path | None) -> Store:
+    """Return the store of a results folder; None: of one that is not there."""
+    return Store(folder if folder is not None else Path(gettempdir()) / "no-such-results-folder")
+
+
+def plan_of(todo: Wanted, pricer: Prices, workers: int, kind_of: Callable[[Unit], str]) -> Plan:
+    """Return the plan of some units under their prices, the longest of a stage first."""
     priced = sorted(
         (replace(unit, cost=pricer.seconds(unit)) for unit in todo.units), key=lambda unit: (unit.stage, -unit.cost)
     )
     todo = replace(todo, units=tuple(priced))
     kinds: dict[str, list[Unit]] = {}
     for unit in priced:
-        kinds.setdefault(_kind(unit), []).append(unit)
+        kinds.setdefault(kind_of(unit), []).append(unit)
     rows = tuple(
         Row(kind, len(units), sum(pricer.tokens(unit) for unit in units), sum(unit.cost for unit in units))
         for kind, units in kinds.items()
     )
-    expected = pricer.rates.start + expected_seconds(priced, workers) if priced else 0.0
+    expected = pricer.start + expected_seconds(priced, workers) if priced else 0.0
     return Plan(todo, rows, expected, round(sum(pricer.bytes(unit) for unit in priced)))
 
 

@@ -1,12 +1,10 @@
-"""The predictions of one model of a study on one target, sentence by sentence, as CoNLL-U or BIO.
+"""The predictions of one model of a study on one target, item by item: as CoNLL-U, as BIO, or as a JSON object a line.
 
 The model is made again: task adapters come from the results folder, a nudge from the study's seeds, by the very path
 that scoring takes. Nothing is written here.
 """
 
 from pathlib import Path
-
-import numpy as np
 
 from xltransfer.config.resolve import ResolvedStudy
 from xltransfer.engine import Stack
@@ -66,8 +64,8 @@ def predictions(
     Returns
     -------
     list of str
-        A block of lines a sentence, in the order of the file; sentences over the length limit are left out. A word
-        that has no gold label has a prediction all the same.
+        A block of lines an item, in the order of the file; items that are not scored (over the length limit, blank)
+        are left out. A word that has no gold label has a prediction all the same.
 
     Raises
     ------
@@ -90,12 +88,10 @@ def predictions(
 
 
 def _annotated(context: Context, task: str, entry: str, scorer: str) -> list[str]:
-    """Return the blocks of the model as it stands now, put back from batch order into the order of the file."""
+    """Return the blocks of the model as it stands now."""
     prepared = context.prepared(task, entry)
     given = answers(context.task(task), context.model, Stack(scorer), scorer, prepared.batches)
-    rows = prepared.rows
-    blocks = context.task(task).annotated(prepared.encoded, rows, given)
-    return [blocks[place] for place in np.argsort(rows)]
+    return context.task(task).annotated(prepared.encoded, prepared.rows, given)
 
 
 def _scorer(context: Context, task: str, entry: str, adapter_seed: int) -> str:
@@ -105,7 +101,8 @@ def _scorer(context: Context, task: str, entry: str, adapter_seed: int) -> str:
     spec = context.specs[task]
     if spec.adapter is None:
         raise ConfigError(
-            f"task {task!r} has shape {spec.shape}, which predicts no labels; choose one of shape pos, dep or ner"
+            f"task {task!r} has shape {spec.shape}, which predicts no labels; choose one of shape pos, dep, ner, nli, "
+            "qa or classification"
         )
     targets = [ref.name for ref in context.resolved.targets[task]]
     if entry not in targets:

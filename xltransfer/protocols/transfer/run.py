@@ -1,50 +1,18 @@
-"""Run a transfer study into a folder: header, plan, execution. The commands and scripts call this."""
+"""Run a transfer study into a folder. The commands and scripts call this."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from xltransfer.config.resolve import ResolvedStudy
-from xltransfer.data.tokenizer import load_tokenizer
-from xltransfer.engine.loading import load
-from xltransfer.errors import ConfigError, ModelError
-from xltransfer.protocols.transfer.context import device_kind
+from xltransfer.engine.loading import Loaded
+from xltransfer.errors import ModelError
+from xltransfer.protocols.execution import OnPlan, Slurm, Way, run_units
 from xltransfer.protocols.transfer.header import header_of
 from xltransfer.protocols.transfer.plan import price
 from xltransfer.protocols.transfer.wanted import Wanted
-from xltransfer.protocols.transfer.work import prepare_process, work
-from xltransfer.runs.executors.inline import run_inline
+from xltransfer.protocols.transfer.work import work
 from xltransfer.runs.executors.ledger import OnEvent, Outcome
-from xltransfer.runs.executors.processes import run_processes
-from xltransfer.runs.executors.slurm import run_slurm
-from xltransfer.runs.folder import claim
-from xltransfer.runs.store import Store
 
-
-@dataclass(frozen=True)
-class Slurm:
-    """Array jobs in place of processes.
-
-    Attributes
-    ----------
-    jobs
-        Jobs that the units of a stage are dealt to.
-    parameters
-        submitit's parameters, for example ``timeout_min``, ``slurm_partition``, ``gpus_per_node``.
-    cluster
-        None: Slurm; ``local`` and ``debug`` are submitit's stand-ins.
-    """
-
-    jobs: int
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    cluster: str | None = None
-
-
-OnPlan = Callable[[Wanted], None]
+__all__ = ["OnPlan", "Slurm", "run_study"]
 
 
 def run_study(
@@ -57,76 +25,18 @@ def run_study(
     on_event: OnEvent | None = None,
     on_plan: OnPlan | None = None,
 ) -> Outcome:
-    """Do everything that ``resolved`` wants and ``folder`` does not have.
-
-    Parameters
-    ----------
-    resolved
-        The study.
-    folder
-        The results folder; made if absent, continued if it fits.
-    workers
-        Processes; None: one per GPU, or one process on a CPU. 0 runs in this process, for debugging.
-    mixed
-        Accept results of another device, thread count or library version beside these; such rows say so.
-    slurm
-        Run as Slurm array jobs in place of processes here; ``engine.device`` must then say what the jobs have.
-    on_event, on_plan
-        Told of every event of a unit, and of the units before the first one starts.
-
-    Raises
-    ------
-    RunFolderError
-        The folder was made by another study, or in another environment without ``mixed``.
-    ConfigError, DataError, ModelError
-        Found before any unit starts: a corpus too short, a model without weights.
-    KeyboardInterrupt
-        On Ctrl-C; finished units are kept and the same call goes on with the rest.
-    """
-    device = _device(resolved, slurm)
-    _check_model(resolved)
-    header = header_of(resolved, load_tokenizer(resolved.model), device)
-    differing = claim(folder, header, mixed=mixed)
-    store = Store(folder)
-    count = workers or (torch.cuda.device_count() if device == "cuda" else 1)
-    # Nominal rates are enough for the order of units and for the progress bar, which corrects itself.
-    todo = price(resolved, folder, None, count, device).wanted
-    if on_plan is not None:
-        on_plan(todo)
-    job = partial(work, resolved=resolved, folder=str(folder), mixed=differing)
-    if slurm is not None:
-        return run_slurm(todo.units, job, store, slurm.jobs, on_event, slurm.parameters, slurm.cluster)
-    if workers == 0:
-        before = torch.get_num_threads()
-        try:
-            return run_inline(todo.units, job, store, on_event)
-        finally:
-            torch.set_num_threads(before)
-    return run_processes(
-        todo.units,
-        job,
-        store,
-        count,
-        on_event,
-        initialise=partial(prepare_process, device, resolved.study.engine.threads),
-        threads=resolved.study.engine.threads,
+    """Do everything that ``resolved`` wants and ``folder`` does not have; see `execution.run_units`."""
+    way = Way(header_of, _units, work, _check)
+    return run_units(
+        way, resolved, folder, workers=workers, mixed=mixed, slurm=slurm, on_event=on_event, on_plan=on_plan
     )
 
 
-def _device(resolved: ResolvedStudy, slurm: Slurm | None) -> str:
-    """Return the kind of device that the units will run on."""
-    setting = resolved.study.engine.device
-    if slurm is None:
-        return device_kind(setting)
-    if setting == "auto":
-        raise ConfigError("engine.device is 'auto', but Slurm's jobs may have what this machine lacks; say cpu or cuda")
-    return setting
+def _units(resolved: ResolvedStudy, folder: Path, workers: int, device: str) -> Wanted:
+    # Nominal rates are enough for the order of units and for the progress bar, which corrects itself.
+    return price(resolved, folder, None, workers, device).wanted
 
 
-def _check_model(resolved: ResolvedStudy) -> None:
-    """Load the base model once, so that a folder that cannot be nudged is refused before any unit starts."""
-    loaded = load(resolved.model, resolved.study.base.revision)
-    if loaded.masked_lm is None:
-        raise ModelError(f"base model {resolved.model!r} holds no masked-LM head, so it cannot be nudged")
+def _check(resolved: ResolvedStudy, loaded: Loaded) -> None:
     if resolved.study.nudge.pooler == "reinitialise" and getattr(loaded.encoder, "pooler", None) is None:
         raise ModelError(f"nudge.pooler is 'reinitialise', but base model {resolved.model!r} holds no pooler")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +46,7 @@ def measure(context: Context, unit: Unit) -> list[Cell]:
     scores: Mapping[str, Targets] = unit.key["scores"]
     for scorer in {scorer for targets in scores.values() for scorer in targets}:
         context.load_scorer(scorer)
-    before = _fingerprint(context)
+    before = fingerprint(context)
     if unit.key["setting"] == BASELINE:
         scored = score_targets(context, scores["0"], unit)
         cells = [*(_with_subwords(context, cell) for cell in scored), *_trivial(context, scores["0"], unit)]
@@ -55,17 +54,18 @@ def measure(context: Context, unit: Unit) -> list[Cell]:
         cells = list(_noise(context, scores["0"], unit))
     else:
         cells = list(_nudged(context, scores, unit))
-    after = _fingerprint(context)
+    after = fingerprint(context)
     if not all(torch.equal(a, b) for a, b in zip(before, after, strict=True)):
         raise UnitError(
             "the base model scores a fixed batch differently after this unit; its weights were not restored"
         )
-    _write_targets(context, scores)
+    for targets in scores.values():
+        write_targets(context, targets)
     return cells
 
 
 @torch.inference_mode()
-def _fingerprint(context: Context) -> list[Tensor]:
+def fingerprint(context: Context) -> list[Tensor]:
     """Return hidden states, some masked-LM scores and the pooled output of a fixed batch under the untouched model."""
     blocks = next(iter(context.corpora.values()))
     ids = torch.from_numpy(blocks[:2].astype(np.int64)).to(context.device)
@@ -150,8 +150,8 @@ def score_targets(
             else:
                 prepared = context.prepared(task, name, other_batches)
                 counts = score(context.task(task), context.model, Stack(scorer), scorer, prepared)
-                kept = len(prepared.encoded.kept)
-            yield _cell(context, unit, counts, scorer, name, kept, setting=setting, steps=steps, seed=seed)
+                kept = prepared.encoded.n_scored
+            yield cell_of(context, unit, counts, scorer, name, kept, setting=setting, steps=steps, seed=seed)
 
 
 def _with_subwords(context: Context, cell: Cell) -> Cell:
@@ -175,10 +175,10 @@ def _trivial(context: Context, targets: Targets, unit: Unit) -> Iterator[Cell]:
             for name in names:
                 encoded = context.encoded(task, name, "test")
                 counts = context.task(task).trivial(encoded)
-                yield _cell(context, unit, counts, scorer, name, len(encoded.kept), setting=TRIVIAL)
+                yield cell_of(context, unit, counts, scorer, name, encoded.n_scored, setting=TRIVIAL)
 
 
-def _cell(
+def cell_of(
     context: Context,
     unit: Unit,
     counts: Counts,
@@ -190,6 +190,7 @@ def _cell(
     steps: int | None = None,
     seed: int | None = None,
 ) -> Cell:
+    """Return the counts of a scorer on a target with their identity."""
     task, adapter_seed = split_scorer(scorer)
     ref = context.entries[entry]
     return Cell(
@@ -209,36 +210,19 @@ def _cell(
         adapter_seed=adapter_seed,
         seed=seed,
         device=context.device.type,
-        options=options(context),
+        options=context.options,
     )
 
 
-def options(context: Context) -> dict[str, Any]:
-    """Return the named choices that are stored with every row."""
-    nudge_spec, engine = context.study.nudge, context.study.engine
-    mixed = {"mixed": list(context.mixed)} if context.mixed else {}
-    return mixed | {
-        "schedule": nudge_spec.schedule,
-        "pooler": nudge_spec.pooler,
-        "dropout": nudge_spec.dropout,
-        "block": nudge_spec.block,
-        "stack": engine.stack,
-        "rules": engine.rules,
-        "precision": engine.precision,
-        "tokens": context.study.transfer.tokens,
-    }
-
-
-def _write_targets(context: Context, scores: Mapping[str, Targets]) -> None:
+def write_targets(context: Context, targets: Targets) -> None:
     """Store the identities of the items, once per folder."""
     done: set[tuple[str, str]] = set()
-    for targets in scores.values():
-        for scorer, names in targets.items():
-            task, adapter_seed = split_scorer(scorer)
-            for name in names:
-                if (task, name) in done:
-                    continue
-                done.add((task, name))
-                source = context.text(task, name) if adapter_seed is None else context.encoded(task, name, "test")
-                language = context.entries[name].language
-                context.store.write_targets(task, name, language, source.items, source.clusters)
+    for scorer, names in targets.items():
+        task, adapter_seed = split_scorer(scorer)
+        for name in names:
+            if (task, name) in done:
+                continue
+            done.add((task, name))
+            source = context.text(task, name) if adapter_seed is None else context.encoded(task, name, "test")
+            language = context.entries[name].language
+            context.store.write_targets(task, name, language, source.items, source.clusters)

@@ -110,12 +110,13 @@ def _training_set(context: Context, task: str) -> Encoded:
 
 
 def _join(parts: list[Encoded]) -> Encoded:
-    """Put the sentences of all training entries one after another."""
+    """Put the rows of all training entries one after another."""
 
     def joined(rows: list[Ragged]) -> Ragged:
         values = np.concatenate([part.values for part in rows])
         return Ragged.from_lengths(values, np.concatenate([part.lengths for part in rows]))
 
+    types = [part.token_types for part in parts if part.token_types is not None]
     return Encoded(
         name="training sentences",
         items=(),
@@ -126,4 +127,5 @@ def _join(parts: list[Encoded]) -> Encoded:
         gold={layer: joined([part.gold[layer] for part in parts]) for layer in parts[0].gold},
         sentences=(),
         pad=parts[0].pad,
+        token_types=joined(types) if types else None,
     )

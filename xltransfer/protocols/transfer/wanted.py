@@ -13,7 +13,7 @@ from typing import Any
 
 from xltransfer.config.resolve import EntryRef, ResolvedStudy
 from xltransfer.config.study import Study
-from xltransfer.config.task import TaskSpec
+from xltransfer.config.task import ONLY, TaskSpec
 from xltransfer.runs.unit import Unit, canonical_json
 
 BASELINE, NUDGE, ZERO_STEPS = "baseline", "nudge", "zero_steps"
@@ -77,12 +77,24 @@ class Wanted:
 
 def wanted(resolved: ResolvedStudy, device: str, present: Mapping[str, Mapping[str, Any]]) -> Wanted:
     """Return the units of a study that are not covered by the ``present`` units (id to key) of its folder."""
-    study = resolved.study
     adapters = adapter_units(resolved)
-    missing: list[Unit] = [unit for unit in adapters.values() if unit.id not in present]
-    done, cells = len(adapters) - len(missing), 0
-    covered = _covered(present.values())
-    for model in models(resolved):
+    trained = [unit for unit in adapters.values() if unit.id not in present]
+    scored = missing_models(models(resolved), resolved.study, device, present.values(), adapters)
+    return Wanted((*trained, *scored.units), len(adapters) - len(trained) + scored.present, scored.cells)
+
+
+def missing_models(
+    asked: Iterable[Model],
+    study: Study,
+    device: str,
+    present: Iterable[Mapping[str, Any]],
+    adapters: Mapping[str, Unit],
+) -> Wanted:
+    """Return the units of the models that are not covered by the units with the keys ``present``."""
+    missing: list[Unit] = []
+    done, cells = 0, 0
+    covered = _covered(present)
+    for model in asked:
         identity = model.identity(study, device)
         scores = _minus(model.scores, covered.get(canonical_json(identity), {}))
         if not scores:
@@ -136,12 +148,16 @@ def recipe(resolved: ResolvedStudy, task: TaskSpec) -> str:
     return hashlib.sha256(canonical_json(settings).encode()).hexdigest()[:16]
 
 
-_NOT_TRAINED = ("max_sentences", "max_blocks", "block", "mask_share")
+_NOT_TRAINED = ("max_sentences", "max_blocks", "block", "mask_share", "max_answer", "normalisation")
 
 
 def task_settings(task: TaskSpec) -> dict[str, Any]:
-    """Return what of a task must stay the same within a folder; targets and the number of seeds may grow."""
-    settings = task.model_dump(mode="json", exclude={"targets", "train"})
+    """Return what of a task must stay the same within a folder; targets and the number of seeds may grow.
+
+    Fields that only other shapes have are left out, but for those of ``mlm``, which older folders hold.
+    """
+    foreign = {field for field, shapes in ONLY.items() if task.shape not in shapes and "mlm" not in shapes}
+    settings = task.model_dump(mode="json", exclude={"targets", "train"} | foreign)
     if settings["adapter"] is not None:
         del settings["adapter"]["seeds"]
     return settings
@@ -150,7 +166,7 @@ def task_settings(task: TaskSpec) -> dict[str, Any]:
 def models(resolved: ResolvedStudy) -> Iterator[Model]:
     """Yield every model of the study: the untouched one, its noise floor, nudges, controls."""
     study = resolved.study
-    everything = {"0": _scores(resolved, None)}
+    everything = {"0": scores_of(resolved)}
     yield Model(BASELINE, everything)
     yield Model(NOISE, everything)
     nudges = list(_nudges(resolved))
@@ -175,7 +191,7 @@ def _nudges(resolved: ResolvedStudy) -> Iterator[Model]:
         for cell in study.cells:
             if _chosen(corpus, cell.languages):
                 # Two cells of one k name different tasks, so their scorers never meet.
-                by_steps.setdefault(str(cell.steps), {}).update(_scores(resolved, cell.tasks))
+                by_steps.setdefault(str(cell.steps), {}).update(scores_of(resolved, cell.tasks))
         by_steps = {steps: by_steps[steps] for steps in sorted(by_steps, key=int)}
         groups = [by_steps] if study.nudge.schedule == "constant" else [{k: by_steps[k]} for k in by_steps]
         for scores in groups:
@@ -188,7 +204,8 @@ def _chosen(corpus: EntryRef | None, languages: tuple[str, ...] | None) -> bool:
     return corpus is not None and (languages is None or corpus.language in languages)
 
 
-def _scores(resolved: ResolvedStudy, tasks: tuple[str, ...] | None) -> dict[str, tuple[str, ...]]:
+def scores_of(resolved: ResolvedStudy, tasks: tuple[str, ...] | None = None) -> dict[str, tuple[str, ...]]:
+    """Return every scorer of the ``tasks`` (None: all) with the names of its targets."""
     scores = {}
     for task in resolved.study.tasks:
         if tasks is None or task.name in tasks:

@@ -1,6 +1,7 @@
 """Do one unit in whatever process it is given to: the function that executors call."""
 
 import os
+from typing import TypeVar
 
 import torch
 
@@ -13,6 +14,7 @@ from xltransfer.runs.executors.processes import WORKER_NUMBER
 from xltransfer.runs.store import Store
 from xltransfer.runs.unit import Unit
 
+C = TypeVar("C", bound=Context)
 _CONTEXTS: dict[tuple[str, str], Context] = {}
 """The last context of this process: loading a model and encoding all targets takes longer than many a unit."""
 
@@ -29,12 +31,19 @@ def work(unit: Unit, resolved: ResolvedStudy, folder: str, mixed: tuple[str, ...
 
 def context_for(resolved: ResolvedStudy, folder: str, mixed: tuple[str, ...] = ()) -> Context:
     """Return this process's context of a study and folder, making it on first use."""
+    return kept_context(Context, resolved, folder, mixed)
+
+
+def kept_context(make: type[C], resolved: ResolvedStudy, folder: str, mixed: tuple[str, ...]) -> C:
+    """Return this process's context of the class ``make``, making it on first use; there is one at a time."""
     key = (folder, resolved.study.model_dump_json())
     if key not in _CONTEXTS:
         torch.set_num_threads(resolved.study.engine.threads)
         _CONTEXTS.clear()
-        _CONTEXTS[key] = Context(resolved, Store(folder), mixed)
-    return _CONTEXTS[key]
+        _CONTEXTS[key] = make(resolved, Store(folder), mixed)
+    kept = _CONTEXTS[key]
+    assert isinstance(kept, make)
+    return kept
 
 
 def prepare_process(device: str, threads: int) -> None:

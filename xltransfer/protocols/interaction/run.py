@@ -1,0 +1,38 @@
+"""Run an interaction study into a folder. The commands and scripts call this."""
+
+from pathlib import Path
+
+from xltransfer.config.resolve import ResolvedStudy
+from xltransfer.engine.loading import Loaded
+from xltransfer.protocols.execution import OnPlan, Slurm, Way, run_units
+from xltransfer.protocols.interaction.header import header_of
+from xltransfer.protocols.interaction.plan import price
+from xltransfer.protocols.interaction.work import work
+from xltransfer.protocols.transfer.wanted import Wanted
+from xltransfer.runs.executors.ledger import OnEvent, Outcome
+
+
+def run_study(
+    resolved: ResolvedStudy,
+    folder: Path,
+    *,
+    workers: int | None = None,
+    mixed: bool = False,
+    slurm: Slurm | None = None,
+    on_event: OnEvent | None = None,
+    on_plan: OnPlan | None = None,
+) -> Outcome:
+    """Do everything that ``resolved`` wants and ``folder`` does not have; see `execution.run_units`."""
+    way = Way(header_of, _units, work, _check)
+    return run_units(
+        way, resolved, folder, workers=workers, mixed=mixed, slurm=slurm, on_event=on_event, on_plan=on_plan
+    )
+
+
+def _units(resolved: ResolvedStudy, folder: Path, workers: int, device: str) -> Wanted:
+    # Nominal rates are enough for the order of units and for the progress bar, which corrects itself.
+    return price(resolved, folder, None, workers, device).wanted
+
+
+def _check(resolved: ResolvedStudy, loaded: Loaded) -> None:
+    """A masked-LM head is all that adapters and fusions need."""
