@@ -15,6 +15,7 @@ FLOORS = {
     "randomness": 1,
     "metrics": 1,
     "rules": 1,
+    "alignment": 1,
     "config": 2,
     "data": 3,
     "engine": 3,

@@ -7,19 +7,19 @@
 The same run and options give the same bytes. Files of an earlier report that this one does not write stay.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from xltransfer.report.charts import charts, drawn
-from xltransfer.report.compose import Composer, frame_bytes, pictures_of
-from xltransfer.report.contents import tables
-from xltransfer.report.findings import OnStep, Options, findings
+from xltransfer.report import transfer
+from xltransfer.report.assembled import Assembled
+from xltransfer.report.charts import drawn
+from xltransfer.report.compose import frame_bytes, pictures_of
+from xltransfer.report.findings import OnStep, Options
 from xltransfer.report.latex import latex
 from xltransfer.report.numbers import size
 from xltransfer.report.page import render
-from xltransfer.report.subject import Subject
 from xltransfer.report.tables import Table
 from xltransfer.runs.open import Run
 from xltransfer.runs.status import status
@@ -38,6 +38,13 @@ class Written:
 
     page: Path
     sizes: Mapping[Path, int]
+
+
+Assemble = Callable[[Run, Options, Mapping[str, Table], OnStep], Assembled]
+"""From a run, what is asked of it, tables about the study's data, and a callback to what the report consists of."""
+
+ASSEMBLERS: Final[Mapping[str, Assemble]] = {"transfer": transfer.assemble}
+"""By the protocol of a run."""
 
 
 def write_report(
@@ -73,17 +80,16 @@ def write_report(
         A task, metric or k does not occur in the results.
     """
     tell = on_step or (lambda name, share: None)
-    found = findings(run, options, lambda name, share: tell(name, FINDING * share))
-    subject = Subject(found)
-    declared, plotted = tables(subject), charts(subject)
-    with drawn(plotted, workers) as drawings:
-        files = _files([*declared, *(audit or {}).values()], tell)
+    assemble = ASSEMBLERS[str(run.study["protocol"])]
+    parts = assemble(run, options or Options(), audit or {}, lambda name, share: tell(name, FINDING * share))
+    with drawn(parts.charts, workers) as drawings:
+        files = _files(parts.tables, tell)
         pairs = []
-        for chart, drawing in zip(plotted, drawings, strict=True):
+        for chart, drawing in zip(parts.charts, drawings, strict=True):
             pairs.append((chart, drawing))
-            tell("drawing figures", TABLES + (DRAWN - TABLES) * len(pairs) / len(plotted))
+            tell("drawing figures", TABLES + (DRAWN - TABLES) * len(pairs) / len(parts.charts))
     tell("writing the page", DRAWN)
-    page = render(Composer(subject, declared, pairs, audit).page(size(status(run.folder).size)))
+    page = render(parts.page(pairs, size(status(run.folder).size)))
     return _written({PAGE: page.encode()} | files | pictures_of(pairs), out)
 
 
