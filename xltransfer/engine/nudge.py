@@ -6,13 +6,13 @@
 
 The clone that restores the weights is made on entering, k = 0 included, so that the control ``zero_steps`` goes through
 the whole path. Restored are the weights (pooler and tied embeddings included, pointers and ties kept),
-``requires_grad``, modes, ``.grad`` and the random state.
+``requires_grad``, modes, ``.grad`` and the random state; what read the pooler reads the pooler again.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -24,7 +24,10 @@ from xltransfer.engine.backbone import Backbone
 from xltransfer.engine.base import MASKED_LM
 from xltransfer.engine.fit import Decay, descend, finite
 from xltransfer.engine.masking import Masked, Vocabulary, mask_tokens
-from xltransfer.errors import ConfigError, ModelError
+from xltransfer.errors import ConfigError, ModelError, near_match
+
+Pooler = Literal["keep", "reinitialise", "cls"]
+"""What heads that read the pooler get, see `NudgeSettings`."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,10 @@ class NudgeSettings:
     dropout
         Whether the model's dropout is on.
     pooler
-        ``keep``, or ``reinitialise`` as the published checkpoints did by losing it.
+        What heads that read the pooler get, at every stop. ``keep``: its output, unchanged by the steps, since
+        masked-LM has no use for it. ``reinitialise``: that of a fresh one, weights normal with the standard deviation
+        of the base model's config (0.02) and no bias, as the published code did by losing it. ``cls``: the first
+        token's last state, the identity in the place of the lost pooler. Heads that do not read it see no difference.
     sign
         ``real``, or ``random``: every element of the weights' change gets an independent random sign (a control of the
         same size, of no direction).
@@ -57,7 +63,7 @@ class NudgeSettings:
     weight_decay: float = 0.0
     mask_share: float = 0.15
     dropout: bool = True
-    pooler: Literal["keep", "reinitialise"] = "keep"
+    pooler: Pooler = "keep"
     sign: Literal["real", "random"] = "real"
 
 
@@ -169,17 +175,15 @@ def nudge(
     Raises
     ------
     ModelError
-        A base model without a masked-LM head, or without the pooler that should be reinitialised.
+        A base model without a masked-LM head, or without the pooler that should be reinitialised or passed over.
     ConfigError
-        No blocks.
+        No blocks, or an unknown choice of pooler.
     """
     if model.masked_lm is None:
         raise ModelError("the base model's folder holds no masked-LM head, so it cannot be nudged; save it with one")
     if len(blocks) == 0:
         raise ConfigError("blocks is empty; a nudge needs at least one block of text")
-    with _restored(model) as before:
-        if settings.pooler == "reinitialise":
-            _reinitialise_pooler(model, seeds.pooler)
+    with _restored(model) as before, _pooling(model, settings.pooler, seeds.pooler):
         yield Path(model, blocks, vocabulary, settings, seeds, before)
 
 
@@ -231,13 +235,36 @@ def _randomise_signs(weights: list[nn.Parameter], before: list[Tensor], seed: in
             weight.copy_(old + torch.where(flip.bool(), change, -change))
 
 
-def _reinitialise_pooler(model: Backbone, seed: int) -> None:
+@contextmanager
+def _pooling(model: Backbone, choice: Pooler, seed: int) -> Iterator[None]:
+    """Give heads what ``choice`` says for the pooler's output; `_restored` puts the weights of a lost pooler back."""
+    if choice not in get_args(Pooler):
+        raise ConfigError(f"pooler={choice!r} is no choice of pooler{near_match(choice, get_args(Pooler))}")
+    if choice == "keep":
+        yield
+        return
     pooler = getattr(model.encoder, "pooler", None)
     if pooler is None:
-        raise ModelError("pooler: reinitialise asks for a pooler, but the base model's folder holds none")
+        raise ModelError(f"pooler: {choice} asks for a pooler, but the base model's folder holds none")
+    if choice == "reinitialise":
+        _reinitialise(pooler.dense, float(model.encoder.config.initializer_range), seed)  # type: ignore[union-attr, arg-type]
+        yield
+        return
+    # A hook and no other module: the pooler stays among the base weights, so that they are the same list everywhere.
+    handle = pooler.register_forward_hook(_first_token)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _first_token(pooler: nn.Module, given: tuple[Tensor], pooled: Tensor) -> Tensor:
+    """Return [row, hidden], the first of the last states [row, token, hidden] that the pooler was given."""
+    return given[0][:, 0]
+
+
+def _reinitialise(dense: nn.Linear, spread: float, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
-    spread = float(model.encoder.config.initializer_range)  # type: ignore[union-attr, arg-type]
     with torch.no_grad():
-        drawn = torch.randn(pooler.dense.weight.shape, generator=generator) * spread
-        pooler.dense.weight.copy_(drawn)
-        pooler.dense.bias.zero_()
+        dense.weight.copy_(torch.randn(dense.weight.shape, generator=generator) * spread)
+        dense.bias.zero_()
