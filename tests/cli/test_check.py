@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from mini_alignment import LOOSE, MATCHED, N, study_file, write_home
 
 from xltransfer.errors import ConfigError
 
@@ -103,3 +104,21 @@ def test_more_replicates_than_blocks_is_refused(mini_files: Any, xltransfer: Any
 def test_an_unknown_study_has_a_near_match(xltransfer: Any) -> None:
     with pytest.raises(ConfigError, match="no study file 'real_smal' and no shipped study of that name; did you mean"):
         raise xltransfer("check", "real_smal").exception
+
+
+def test_compared_texts_are_read_and_those_of_unequal_length_refused(
+    mini_files: Any, xltransfer: Any, tmp_path: Path
+) -> None:
+    home = write_home(tmp_path, mini_files)
+    study = study_file(home, mini_files, {"compared": [MATCHED, LOOSE], "states": ["nudge"]})
+    sound = xltransfer("check", study)
+    assert sound.exit_code == 0, sound.output
+    cells = [[cell.strip() for cell in line.strip("│ ").split("│")] for line in sound.output.splitlines()]
+    rows = {first: rest for first, *rest in cells if first in ("par", "loose")}
+    assert rows == {"par": ["matched", "3", "3", str(N), str(N)], "loose": ["unmatched", "3", "3", "10", "10"]}
+    short = sorted((home / "parallel").iterdir())[-1]
+    short.write_text("\n".join(short.read_text(encoding="utf-8").splitlines()[:-1]) + "\n", encoding="utf-8")
+    result = xltransfer("check", study)
+    assert result.exit_code == 2
+    refused = next(line for line in result.output.splitlines() if line.startswith("refused:"))
+    assert f"has {N}" in refused and f"{short.name} has {N - 1}" in refused

@@ -149,3 +149,37 @@ def test_languages_without_any_test_data_are_refused(fused: dict[str, Any], writ
     fused["tasks"] = fused["tasks"][:1]
     (problem,) = problems(write(fused))
     assert "no task has test data of any language of the corpora (test data: eng, wol; corpora: fra, deu)" in problem
+
+
+def with_corpora_of(fused: dict[str, Any], *codes: str) -> dict[str, Any]:
+    """Return the study with other corpora; its trees are of English and Wolof as before."""
+    fused["datasets"][1]["entries"] = [
+        {"name": f"x-{code}", "language": code, "files": {"train": "wol.txt"}} for code in codes
+    ]
+    return fused
+
+
+def test_a_listed_pair_that_nothing_would_score_is_refused(fused: dict[str, Any], write: Write) -> None:
+    with_corpora_of(fused, "wol", "fra", "deu")["interaction"] = {"pairs": [["wol", "fra"], ["fra", "deu"]]}
+    fused["tasks"] = fused["tasks"][:1]
+    (problem,) = problems(write(fused))
+    assert "the pair fra, deu would never be scored: no task has test data of either (test data: eng, wol)" in problem
+    fused["interaction"]["targets"] = "all"
+    assert load_study(write(fused)).study.interaction.targets == "all"
+
+
+def test_many_problems_are_shown_together(fused: dict[str, Any], write: Write) -> None:
+    fused["base"]["model"] = "nowhere"
+    fused["tasks"][0]["targets"][0]["dataset"] = "udd"
+    fused["interaction"] = {"triples": {"sample": 3, "seed": 1}, "pairs": [["wol", "wol"]]}
+    found = problems(write(fused))
+    for part in ("udd", "triples need at least three languages", "the pair wol, wol is of one language"):
+        assert sum(part in problem for problem in found) == 1, (part, found)
+
+
+def test_a_task_without_test_data_of_any_member_is_refused(fused: dict[str, Any], write: Write) -> None:
+    with_corpora_of(fused, "fra", "deu")
+    (problem,) = problems(write(fused))
+    expected = "task 'pos' has no test data of any language of the corpora (test data: eng, wol; corpora: fra, deu)"
+    assert f"{expected}; leave it out, or say targets: all" in problem
+    assert load_study(write(fused | {"interaction": {"targets": "all"}})).study.tasks[0].name == "pos"

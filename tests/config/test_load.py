@@ -86,6 +86,13 @@ def test_problems_of_all_kinds_come_together_with_their_lines(plain: dict[str, A
     assert found == sorted(found, key=lambda problem: int(problem.split(":")[1]))
 
 
+def test_a_task_that_a_control_names_must_be_one(plain: dict[str, Any], write: Write) -> None:
+    plain["controls"] = {"zero_steps": {"tasks": ["poss"]}, "random_sign": {"steps": [10], "tasks": ["mlm", "deb"]}}
+    (first, second) = problems(write(plain))
+    assert "the study has no task 'poss'; did you mean 'pos'?" in first
+    assert "the study has no task 'deb'" in second
+
+
 def test_contradictions_do_not_hide_unknown_names(plain: dict[str, Any], write: Write) -> None:
     plain["tasks"][1]["labels"] = ["A"]
     plain["cells"][1]["languages"] = ["woll"]

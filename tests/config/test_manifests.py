@@ -104,7 +104,10 @@ def test_real_small_is_the_study_of_the_issue(shared: Path) -> None:
     assert languages - resolved.seen == ELEVEN
     assert Counter(ref.language for ref in resolved.corpora).most_common(3)[1][1] == 2
     assert {ref.language for ref in resolved.targets["mlm"]} >= languages
-    assert {task: len(refs) for task, refs in resolved.targets.items()} == {"pos": 26, "dep": 26, "ner": 10, "mlm": 28}
+    sizes = {"pos": 26, "dep": 26, "ner": 10, "nli": 26, "qa": 18, "mlm": 28}
+    assert {task: len(refs) for task, refs in resolved.targets.items()} == sizes
+    sentences = {cell.languages for cell in resolved.study.cells if cell.tasks == ("nli", "qa")}
+    assert [len(languages or ()) for languages in sentences] == [8]
     adapter = resolved.study.tasks[0].adapter
     assert adapter is not None and adapter.seeds == 2
 

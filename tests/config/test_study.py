@@ -140,6 +140,7 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
         top(controls={"random_sign": {"steps": [7]}}),
         r"controls.random_sign.steps has 7, cells has no such k \(1, 10\)",
     ),
+    "control of no task": (top(controls={"zero_steps": {"tasks": []}}), "tasks is an empty list"),
     "control twice": (top(controls={"shuffled_text": {"steps": [10, 10]}}), "steps lists twice: 10"),
     "token is tag": (
         lambda data: data["datasets"][0].update(reader={"kind": "bio", "tag_column": 0}),

@@ -137,7 +137,10 @@ def test_bfloat16_noise_is_larger_than_rounding_and_smaller_than_a_tenth_of_a_na
     (noise,) = [unit for unit in wanted(coarse, "cpu", {}).units if unit.key.get("setting") == "noise"]
     cells = measure(Context(coarse, Store(mini_study.folder)), noise)
     mlm = measurements[(measurements.setting == "baseline") & (measurements.task == "mlm")].set_index("dataset").score
-    for cell in cells:
-        if cell.task == "mlm" and cell.setting == "noise_precision":
-            moved = abs(cell.counts["nll"].sum() / cell.counts["total"].sum() - mlm[cell.dataset])
-            assert 1e-6 < moved < 0.1
+    moved = [
+        abs(cell.counts["nll"].sum() / cell.counts["total"].sum() - mlm[cell.dataset])
+        for cell in cells
+        if cell.task == "mlm" and cell.setting == "noise_precision"
+    ]
+    # A single target's mean can come out almost unmoved by chance, and does on some kernels.
+    assert 1e-6 < max(moved) < 0.1

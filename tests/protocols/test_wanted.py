@@ -43,6 +43,23 @@ def test_units_of_the_miniature_study_are_those_counted_by_hand(mini_files: Mini
     assert found.cells == 6 * (3 * 2) + (1 + 1 + 6 + 6 + 4 + 3) * (3 * 4)
 
 
+def test_controls_score_the_tasks_that_they_name(mini_files: MiniStudy) -> None:
+    study, whole = mini_files.resolved.study, wanted(mini_files.resolved, "cpu", {})
+    named = {"zero_steps": ("pos",), "shuffled_text": ("dep", "mlm"), "random_sign": ("mlm",)}
+    controls = study.controls.model_copy(
+        update={name: getattr(study.controls, name).model_copy(update={"tasks": t}) for name, t in named.items()}
+    )
+    found = wanted(changed(mini_files.resolved, controls=controls), "cpu", {})
+    scored = {name: set[str]() for name in named}
+    for unit in models(found):
+        for by_scorer in unit.key["scores"].values():
+            scored.setdefault(unit.key["setting"], set()).update(scorer.partition("@")[0] for scorer in by_scorer)
+    assert {name: scored[name] for name in named} == {name: set(tasks) for name, tasks in named.items()}
+    assert scored["nudge"] == {"pos", "dep", "ner", "mlm"}
+    # What a control leaves out of four tasks on three targets each.
+    assert whole.cells - found.cells == 3 * (3 * 3) + 6 * (2 * 3) + 4 * (3 * 3)
+
+
 def test_every_model_needs_the_adapters_that_it_scores_with(mini_files: MiniStudy) -> None:
     found = wanted(mini_files.resolved, "cpu", {})
     adapters = {unit.key["task"]: unit.id for unit in found.units if unit.produces == "artefact"}

@@ -8,6 +8,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
+    from xltransfer.config.resolve import ResolvedStudy
     from xltransfer.config.study import Study
     from xltransfer.data.audit import Audit
 
@@ -39,16 +40,40 @@ def check(
     _show_training(found.training)
     _show_overlap(found.overlap)
     _show_corpora(found)
+    refusals = [*found.refusals, *_compared_texts(resolved)]
     if csv is not None:
         names = ("training", "corpora", "replicates", "overlap")
         write_csv({"targets": targets} | {name: found.frame(name) for name in names}, csv)
     for warning in found.warnings:
         print(f"warning: {warning}")
-    for refusal in found.refusals:
+    for refusal in refusals:
         print(f"refused: {refusal}")
-    print(f"{len(found.warnings)} warnings, {len(found.refusals)} refusals")
-    if found.refusals:
+    print(f"{len(found.warnings)} warnings, {len(refusals)} refusals")
+    if refusals:
         raise typer.Exit(2)
+
+
+def _compared_texts(resolved: "ResolvedStudy") -> list[str]:
+    """Print what an alignment study compares, read as it will be; return why it cannot be."""
+    import pandas as pd
+
+    from xltransfer.cli.tables import show
+    from xltransfer.errors import ConfigError, DataError
+    from xltransfer.protocols.alignment.pairs import pairs_of, sides_of
+
+    rows, refusals = [], []
+    for spec in resolved.study.alignment.compared:
+        try:
+            sides = sides_of(resolved, spec).values()
+        except (ConfigError, DataError) as error:
+            refusals += str(error).splitlines()
+            continue
+        sizes = sorted(len(side.texts) for side in sides)
+        row = {"set": spec.name, "kind": spec.kind, "sides": len(sizes), "pairs": len(pairs_of(resolved, spec))}
+        rows.append(row | {"least texts": sizes[0], "most texts": sizes[-1]})
+    if rows:
+        show(pd.DataFrame(rows), "compared texts")
+    return refusals
 
 
 def with_detectable(targets: "pd.DataFrame", study: "Study") -> "pd.DataFrame":

@@ -14,7 +14,7 @@ Problem = tuple[str, Loc]
 def interaction_problems(
     spec: Interaction,
     corpora: Sequence[tuple[str, str]],
-    targets: Collection[str],
+    tested: Mapping[str, Collection[str]],
     codes: Mapping[str, str],
 ) -> Iterator[Problem]:
     """Yield what cannot be fused, or not be scored.
@@ -25,8 +25,8 @@ def interaction_problems(
         The study's section.
     corpora
         Language code and name of each corpus.
-    targets
-        Codes of all languages that some task has test data of.
+    tested
+        Name of each task to the codes of the languages that it has test data of.
     codes
         Every known name in ``spec.pairs`` to its code; unknown ones are somebody else's problem.
     """
@@ -37,10 +37,27 @@ def interaction_problems(
         if len(own) > 1:
             yield f"language {code!r} has {len(own)} corpora ({', '.join(own)}); keep one", ("transfer", "corpora")
     yield from _number_problems(spec, names)
-    if names and not set(targets) & set(names):
-        there = f"test data: {', '.join(sorted(targets)) or 'none'}; corpora: {', '.join(names)}"
+    yield from _test_problems(spec, names, tested)
+    yield from _pair_problems(spec, names, codes, {code for own in tested.values() for code in own})
+
+
+def _test_problems(
+    spec: Interaction, languages: Collection[str], tested: Mapping[str, Collection[str]]
+) -> Iterator[Problem]:
+    useless = [task for task, own in tested.items() if not set(own) & set(languages)]
+    if not languages:
+        return
+    if len(useless) == len(tested):
+        every = sorted({code for own in tested.values() for code in own})
+        there = f"test data: {', '.join(every) or 'none'}; corpora: {', '.join(languages)}"
         yield f"no task has test data of any language of the corpora ({there})", ("tasks",)
-    yield from _pair_problems(spec, names, codes)
+    elif spec.targets == "members":
+        for number, task in enumerate(tested):
+            # A task of no target at all is a problem of its own, told elsewhere.
+            if task in useless and tested[task]:
+                there = f"test data: {', '.join(sorted(tested[task]))}; corpora: {', '.join(languages)}"
+                said = f"task {task!r} has no test data of any language of the corpora ({there})"
+                yield f"{said}; leave it out, or say targets: all", ("tasks", number)
 
 
 def _number_problems(spec: Interaction, languages: Collection[str]) -> Iterator[Problem]:
@@ -55,7 +72,9 @@ def _number_problems(spec: Interaction, languages: Collection[str]) -> Iterator[
         yield f"{asked}; say all, or fewer", place
 
 
-def _pair_problems(spec: Interaction, languages: Collection[str], codes: Mapping[str, str]) -> Iterator[Problem]:
+def _pair_problems(
+    spec: Interaction, languages: Collection[str], codes: Mapping[str, str], tested: Collection[str]
+) -> Iterator[Problem]:
     first: dict[frozenset[str], int] = {}
     for i, pair in enumerate(spec.listed):
         for j, name in enumerate(pair):
@@ -69,4 +88,7 @@ def _pair_problems(spec: Interaction, languages: Collection[str], codes: Mapping
         elif members in first:
             also = f"is also pair {first[members]} (counted from 0); a pair has no order, keep one"
             yield f"{said} {also}", ("interaction", "pairs", i)
+        elif members <= set(languages) and spec.targets == "members" and not members & set(tested):
+            where = f"no task has test data of either (test data: {', '.join(sorted(tested)) or 'none'})"
+            yield f"{said} would never be scored: {where}", ("interaction", "pairs", i)
         first.setdefault(members, i)

@@ -185,7 +185,7 @@ class _Lookup:
         chosen = (*train.values(), *targets.values(), *compared.values())
         self._refuse_shared_names([*corpora, *(ref for refs in chosen for ref in refs)])
         if self.study.protocol == "interaction":
-            self._check_interaction(corpora, {ref.language for refs in targets.values() for ref in refs})
+            self._check_interaction(corpora, {task: {ref.language for ref in refs} for task, refs in targets.items()})
         else:
             self._check_cells({ref.language for ref in corpora})
         self._check_sources(compared)
@@ -356,17 +356,22 @@ class _Lookup:
 
     def _check_cells(self, transfer: set[str]) -> None:
         """Note tasks and languages of cells and controls that the study does not have."""
-        tasks = {task.name for task in self.study.tasks}
         for i, cell in enumerate(self.study.cells):
-            for j, name in enumerate(cell.tasks or ()):
-                if name not in tasks:
-                    self.note(f"the study has no task {name!r}{near_match(name, tasks)}", "cells", i, "tasks", j)
+            self._task_names(cell.tasks, "cells", i)
             self._transfer_languages(cell.languages, transfer, "cells", i)
         controls = self.study.controls
         for key in ("zero_steps", "shuffled_text", "random_sign"):
             control = getattr(controls, key)
             if control is not None:
+                self._task_names(control.tasks, "controls", key)
                 self._transfer_languages(control.languages, transfer, "controls", key)
+
+    def _task_names(self, names: tuple[str, ...] | None, *loc: str | int) -> None:
+        """Note tasks that the study does not have."""
+        known = {task.name for task in self.study.tasks}
+        for i, name in enumerate(names or ()):
+            if name not in known:
+                self.note(f"the study has no task {name!r}{near_match(name, known)}", *loc, "tasks", i)
 
     def _check_sources(self, compared: Mapping[str, tuple[EntryRef, ...]]) -> None:
         """Note sources that a set of compared texts does not have, and sets of one side."""
@@ -380,7 +385,7 @@ class _Lookup:
             if len(compared[each.name]) == 1:
                 self.note(f"{each.name!r} has one side; a comparison needs two", "alignment", "compared", i, "data")
 
-    def _check_interaction(self, corpora: tuple[EntryRef, ...], targets: set[str]) -> None:
+    def _check_interaction(self, corpora: tuple[EntryRef, ...], tested: Mapping[str, set[str]]) -> None:
         """Note languages that cannot be fused as the study asks."""
         spec = self.study.interaction
         codes: dict[str, str] = {}
@@ -389,7 +394,7 @@ class _Lookup:
                 code = self.language(name, "interaction", "pairs", i, j)
                 codes |= {name: code} if name in self.table else {}
         named = [(ref.language, ref.name) for ref in corpora]
-        for message, loc in interaction_problems(spec, named, targets, codes):
+        for message, loc in interaction_problems(spec, named, tested, codes):
             self.note(message, *loc)
 
     def _transfer_languages(self, names: tuple[str, ...] | None, transfer: set[str], *loc: str | int) -> None:

@@ -123,8 +123,9 @@ class Nudge(Frozen):
     """Decoupled weight decay per step, times the rate."""
     mask_share: float = Field(default=0.15, gt=0, lt=1)
     """Share of positions chosen for prediction (80 % masked, 10 % random, 10 % kept)."""
-    pooler: Literal["keep", "reinitialise"] = "keep"
-    """``reinitialise`` reproduces the published code's lost pooler."""
+    pooler: Literal["keep", "reinitialise", "cls"] = "keep"
+    """What a head that reads the pooler gets: its output, that of a fresh random one (the published code's lost
+    pooler), or the first token's last state in its place; k = 0 too. Other heads see no difference."""
     dropout: bool = True
     """Whether dropout is on during the steps."""
 
@@ -148,26 +149,30 @@ class CellSpec(Frozen):
 class ZeroSteps(Frozen):
     """k = 0 through the whole nudge path; transfer scores must be 0 exactly."""
 
+    tasks: tuple[str, ...] | None = None
+    """Names of tasks; None: all."""
     languages: tuple[str, ...] | None = None
     """Codes of transfer languages; None: all."""
 
     @model_validator(mode="after")
     def _not_empty_nor_double(self, info: ValidationInfo) -> Self:
-        refuse(list_problems(self, ("languages",)), info)
+        refuse(list_problems(self, ("tasks", "languages")), info)
         return self
 
 
 class Control(Frozen):
-    """A control of nudges: at which steps, for which languages."""
+    """A control of nudges: at which steps, on which tasks, for which languages."""
 
     steps: tuple[Steps, ...] = Field(min_length=1)
     """Optimizer steps k, each the k of a cell."""
+    tasks: tuple[str, ...] | None = None
+    """Names of tasks, of those that the cell scores; None: all of them."""
     languages: tuple[str, ...] | None = None
     """Codes of transfer languages; None: all."""
 
     @model_validator(mode="after")
     def _not_empty_nor_double(self, info: ValidationInfo) -> Self:
-        refuse(list_problems(self, ("steps", "languages")), info)
+        refuse(list_problems(self, ("steps", "tasks", "languages")), info)
         return self
 
 

@@ -12,6 +12,7 @@ from xltransfer.config.resolve import ResolvedStudy
 from xltransfer.data.tokenizer import load_tokenizer
 from xltransfer.engine.loading import Loaded, load
 from xltransfer.errors import ConfigError, ModelError
+from xltransfer.protocols.lengths import refuse_too_long
 from xltransfer.protocols.transfer.context import device_kind
 from xltransfer.protocols.transfer.wanted import Wanted
 from xltransfer.protocols.transfer.work import prepare_process
@@ -102,7 +103,7 @@ def run_units(
     RunFolderError
         The folder was made by another study, or in another environment without ``mixed``.
     ConfigError, DataError, ModelError
-        Found before any unit starts: a corpus too short, a model without weights.
+        Found before any unit starts: a corpus too short, lengths beyond the model's positions, no weights.
     KeyboardInterrupt
         On Ctrl-C; finished units are kept and the same call goes on with the rest.
     """
@@ -152,4 +153,5 @@ def _check_model(way: Way, resolved: ResolvedStudy) -> None:
         raise ModelError(
             f"base model {resolved.model!r} holds no masked-LM head, so nothing can be trained on text with it"
         )
+    refuse_too_long(resolved.study, loaded.encoder)
     way.check(resolved, loaded)

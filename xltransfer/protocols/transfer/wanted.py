@@ -176,12 +176,20 @@ def models(resolved: ResolvedStudy) -> Iterator[Model]:
         for setting, control in ((SHUFFLED_TEXT, shuffled), (RANDOM_SIGN, signs)):
             if control is None or not _chosen(model.corpus, control.languages):
                 continue
-            scores = {steps: by for steps, by in model.scores.items() if int(steps) in control.steps}
+            scores = _of_tasks({k: by for k, by in model.scores.items() if int(k) in control.steps}, control.tasks)
             if scores:
                 yield replace(model, setting=setting, scores=scores)
     for corpus in resolved.corpora:
         if _chosen(corpus, zero.languages):
-            yield Model(ZERO_STEPS, everything, corpus, 0)
+            yield Model(ZERO_STEPS, _of_tasks(everything, zero.tasks), corpus, 0)
+
+
+def _of_tasks(scores: Scores, tasks: tuple[str, ...] | None) -> Scores:
+    """Return the scores of some tasks (None: all), without a k at which nothing is left."""
+    if tasks is None:
+        return scores
+    kept = {k: {name: by[name] for name in by if split_scorer(name)[0] in tasks} for k, by in scores.items()}
+    return {k: by for k, by in kept.items() if by}
 
 
 def _nudges(resolved: ResolvedStudy) -> Iterator[Model]:

@@ -1,0 +1,83 @@
+"""Lengths beyond a model's positions are refused before any unit, by the table that each architecture really has."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from mini_study import MiniStudy
+from transformers import BertConfig, BertModel, DebertaV2Config, DebertaV2Model, RobertaConfig, RobertaModel
+
+from xltransfer.config.alignment import Alignment, Compared
+from xltransfer.config.interaction import Interaction
+from xltransfer.config.task import Selection
+from xltransfer.errors import ConfigError
+from xltransfer.protocols.lengths import positions_of, refuse_too_long
+from xltransfer.protocols.transfer.run import run_study
+
+SMALL = {"vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+
+
+def longest(model: torch.nn.Module, tried: int) -> int:
+    """Return the longest row up to a length that the model takes, by trying."""
+    for length in range(tried, 0, -1):
+        try:
+            model(input_ids=torch.full((1, length), 5), attention_mask=torch.ones(1, length, dtype=torch.long))
+        except (IndexError, RuntimeError):
+            continue
+        return length
+    raise AssertionError("no length is taken")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        BertModel(BertConfig(**SMALL, max_position_embeddings=12)),
+        RobertaModel(RobertaConfig(**SMALL, max_position_embeddings=12, pad_token_id=1)),
+    ],
+    ids=["bert", "roberta"],
+)
+def test_positions_are_what_the_model_takes(model: torch.nn.Module) -> None:
+    assert positions_of(model.eval()) == longest(model, 14)
+
+
+def test_relative_positions_set_no_limit() -> None:
+    config = DebertaV2Config(
+        **SMALL, max_position_embeddings=12, relative_attention=True, position_biased_input=False, pos_att_type=["c2p"]
+    )
+    assert positions_of(DebertaV2Model(config)) is None
+
+
+def test_every_length_of_the_study_is_refused_together(mini_files: MiniStudy) -> None:
+    study = mini_files.resolved.study
+    model = BertModel(BertConfig(**SMALL, max_position_embeddings=4))
+    with pytest.raises(ConfigError) as caught:
+        refuse_too_long(study, model)
+    said = [problem.split(" is ")[0] for problem in caught.value.problems]
+    assert said[0] == "nudge.block" and len(said) == 1 + len(study.tasks)
+    assert "task 'mlm': block" in said and "task 'pos': max_length" in said
+    assert "has positions for 4 subwords; give 4 or less" in caught.value.problems[0]
+
+
+def test_only_lengths_of_the_own_protocol_count(mini_files: MiniStudy) -> None:
+    study = mini_files.resolved.study
+    model = BertModel(BertConfig(**SMALL, max_position_embeddings=200))
+    long = Compared(name="par", data=(Selection(dataset="par"),))
+    aligned = study.model_copy(
+        update={"protocol": "alignment", "alignment": Alignment(compared=(long,), max_length=201)}
+    )
+    with pytest.raises(ConfigError, match=r"^alignment.max_length is 201"):
+        refuse_too_long(aligned, model)
+    refuse_too_long(aligned.model_copy(update={"protocol": "transfer"}), model)
+    fused = study.model_copy(update={"protocol": "interaction", "interaction": Interaction(block=256)})
+    with pytest.raises(ConfigError, match=r"^interaction.block is 256"):
+        refuse_too_long(fused, model)
+
+
+def test_a_run_is_refused_before_its_first_unit(mini_files: MiniStudy, tmp_path: Path) -> None:
+    resolved = mini_files.resolved
+    tasks = tuple(task.model_copy(update={"max_length": 400}) for task in resolved.study.tasks[:1])
+    study = resolved.study.model_copy(update={"tasks": tasks})
+    with pytest.raises(ConfigError, match="max_length is 400, but the base model"):
+        run_study(replace(resolved, study=study), tmp_path / "run", workers=0)
+    assert not (tmp_path / "run").exists()
