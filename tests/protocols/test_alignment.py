@@ -1,7 +1,6 @@
 """An alignment study of the miniature world, run: against vectors made by hand, and what is refused."""
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
+from mini_alignment import EVERYTHING, LOOSE, MATCHED, STATES, N, study_file, write_home
 from mini_study import WORLD, MiniStudy
 from transformers import AutoModel, AutoTokenizer
 from typer.testing import CliRunner
@@ -23,72 +22,22 @@ from xltransfer.config.load import load_study
 from xltransfer.config.resolve import ResolvedStudy
 from xltransfer.data.world.world import make_world
 from xltransfer.engine import Backbone, Stack
-from xltransfer.engine.adapter import AdapterConfig
 from xltransfer.errors import ConfigError, DataError
 from xltransfer.protocols.alignment.plan import make_plan
 from xltransfer.protocols.alignment.run import run_study
 from xltransfer.protocols.alignment.states import wanted
 from xltransfer.runs.store import Store
 
-N = 24
-
 
 @pytest.fixture(scope="module")
 def home(mini_files: MiniStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The miniature study's files, with parallel sentences and a language adapter for each language."""
-    folder = tmp_path_factory.mktemp("alignment")
-    for name in ("world", "model"):
-        (folder / name).symlink_to(mini_files.path.parent / name)
-    world = make_world(WORLD)
-    (folder / "parallel").mkdir()
-    for code, lines in world.parallel(N).items():
-        (folder / "parallel" / f"{code}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    model = Backbone.load(folder / "model")
-    for number, code in enumerate(world.codes):
-        adapter = model.add_adapter(code, AdapterConfig(reduction=4))
-        with torch.no_grad():
-            for parameter in adapter.parameters():
-                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(number)))
-        model.save_adapter(code, folder / "adapters" / code)
-    return folder
-
-
-def study_file(home: Path, mini: MiniStudy, alignment: Mapping[str, Any], name: str = "a.yaml", **more: Any) -> Path:
-    """Write a study: the miniature one with pos only, one nudge, and texts to compare."""
-    data = yaml.safe_load(mini.path.read_text(encoding="utf-8"))
-    data |= {"protocol": "alignment", "tasks": data["tasks"][:1], "cells": [{"steps": 2}], "alignment": alignment}
-    data["controls"] = {"shuffled_text": None, "random_sign": None, "noise_floor": {"precision": "float64"}}
-    data["transfer"]["replicates"] = 1
-    codes = [language["code"] for language in data["languages"]]
-    data["datasets"] += [
-        {
-            "name": name,
-            "title": "t",
-            "source": "s",
-            "licence": "l",
-            "citation": "c",
-            "root": "parallel",
-            "reader": {"kind": "text", "held_out": 0} | extra,
-            "entries": [
-                {"name": f"{name}-{code}", "language": code, "files": {"test": f"{code}.txt"}} for code in codes
-            ],
-        }
-        for name, extra in (("par", {"parallel": {"test": "mini"}}), ("loose", {}))
-    ]
-    path = home / name
-    path.write_text(yaml.safe_dump(data | more, sort_keys=False), encoding="utf-8")
-    return path
-
-
-MATCHED = {"name": "par", "data": [{"dataset": "par"}]}
-LOOSE = {"name": "loose", "kind": "unmatched", "data": [{"dataset": "loose"}], "max_items": 10}
-STATES = ["nudge", "language_adapters", "task_adapters", "language_and_task_adapters"]
+    return write_home(tmp_path_factory.mktemp("alignment"), mini_files)
 
 
 @pytest.fixture(scope="module")
 def resolved(home: Path, mini_files: MiniStudy) -> ResolvedStudy:
-    alignment = {"compared": [MATCHED, LOOSE], "states": STATES, "adapters": "adapters", "max_length": 32}
-    return load_study(study_file(home, mini_files, alignment))
+    return load_study(study_file(home, mini_files, EVERYTHING))
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +106,7 @@ def test_unmatched_texts_as_the_paper(home: Path, rows: pd.DataFrame) -> None:
         f"{readout}_all_pairs[{layer}]" for readout in ("cls", "mean") for layer in range(3)
     }
     assert (found.n_items == 20).all()
+    assert found.options.str.contains('"n_source":10,"n_target":10').all()
     x, y = (Side(by_hand(home, code)["cls"][2][:10]) for code in codes[:2])
     stored = found[(found.dataset == f"loose-{codes[0]}+loose-{codes[1]}") & (found.metric == "cls_all_pairs[2]")]
     assert stored.score.item() == pytest.approx(np.concatenate(all_pairs(x, y)).mean(), abs=1e-5)
@@ -306,6 +256,8 @@ def test_unequal_lengths_are_refused_before_any_unit(home: Path, mini_files: Min
         ({"alignment": {"compared": [MATCHED], "states": ["language_adapters"]}}, "adapters does not say where"),
         ({"alignment": {"compared": [MATCHED | {"sources": ["fin"]}]}}, "'par' has no texts of 'fin'"),
         ({"alignment": {"compared": [MATCHED | {"data": [{"dataset": "pars"}]}]}}, "unknown dataset 'pars'; did you"),
+        ({"alignment": {"compared": [MATCHED], "states": ["nudges"]}}, "input should be 'nudge'.* got 'nudges'"),
+        ({"alignment": {"compared": [MATCHED | {"splt": "test"}]}}, "unknown key 'splt'; did you mean 'split'"),
     ],
 )
 def test_studies_that_contradict_themselves(
@@ -314,6 +266,13 @@ def test_studies_that_contradict_themselves(
     alignment = change.pop("alignment", {"compared": [MATCHED]})
     with pytest.raises(ConfigError, match=message):
         load_study(study_file(home, mini_files, alignment, "f.yaml", **change))
+
+
+def test_a_set_of_one_language_is_refused(home: Path, mini_files: MiniStudy) -> None:
+    resolved = load_study(study_file(home, mini_files, {"compared": [LOOSE], "states": []}, "h.yaml"))
+    twice = tuple(replace(resolved.compared["loose"][0], name=f"loose-{number}") for number in (1, 2))
+    with pytest.raises(ConfigError, match=f"set 'loose' has texts of one language only, {twice[0].language}"):
+        wanted(replace(resolved, compared={"loose": twice}), "cpu", {})
 
 
 def test_a_language_without_adapter_is_named(home: Path, mini_files: MiniStudy) -> None:

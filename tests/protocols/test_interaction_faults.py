@@ -1,20 +1,30 @@
 """What can go wrong with a run of an interaction study, and what must be there afterwards."""
 
+import math
 import os
 import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from mini_interaction import Rewrite, shards
 from mini_study import MiniStudy
 
 import xltransfer
-from xltransfer.errors import RunFolderError
+from xltransfer.engine.bank import Batch, Trainee, View
+from xltransfer.errors import RunFolderError, UnitError
+from xltransfer.protocols.interaction import training, work
+from xltransfer.protocols.interaction.compositions import Mix
+from xltransfer.protocols.interaction.context import InteractionContext
 from xltransfer.protocols.interaction.run import run_study
+from xltransfer.protocols.interaction.wanted import wanted
+from xltransfer.runs.merge import merge
 from xltransfer.runs.store import Store
+from xltransfer.runs.unit import Unit
 
 
 def test_lost_units_come_back_with_the_same_bytes(interaction_study: MiniStudy, tmp_path: Path) -> None:
@@ -79,6 +89,23 @@ def test_a_grown_study_goes_on_in_the_same_folder(
     assert one.index.is_unique and one.equals(two)
 
 
+def test_folders_of_two_workers_merge_into_the_whole(interaction_study: MiniStudy, tmp_path: Path) -> None:
+    whole = Store(interaction_study.folder)
+    keys = whole.present()
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for number, folder in enumerate(folders):
+        shutil.copytree(whole.folder, folder)
+        scored_here = [unit for unit, key in keys.items() if key["kind"] in ("model", "compositions")]
+        for unit in scored_here[number::2]:
+            Store(folder).measurements_path(unit).unlink()
+            Store(folder).items_path(unit).unlink()
+    lost = next(unit for unit, key in keys.items() if key["kind"] == "fusions")
+    Store(folders[1]).artefact_path(lost).unlink()
+    merge(folders, tmp_path / "merged")
+    assert shards(tmp_path / "merged") == shards(whole.folder)
+    assert not wanted(interaction_study.resolved, "cpu", Store(tmp_path / "merged").present()).units
+
+
 def test_other_settings_of_training_are_refused(
     interaction_study: MiniStudy, rewritten: Rewrite, tmp_path: Path
 ) -> None:
@@ -86,20 +113,82 @@ def test_other_settings_of_training_are_refused(
         run_study(rewritten(fusions={"steps": 9, "batch_size": 3, "learning_rate": 0.01}), interaction_study.folder)
 
 
-def test_a_failed_training_fails_what_needs_it_and_nothing_else(rewritten: Rewrite, tmp_path: Path) -> None:
-    study = rewritten(
-        pairs=[["qaa", "qba"]],
-        triples="none",
-        capacity_control=False,
-        targets="members",
-        fusion=["trained", "uniform"],
-        fusions={"steps": 2, "learning_rate": 1e30},
-    )
-    outcome = run_study(study, tmp_path / "run", workers=0)
-    messages = [failure.message for failure in outcome.failed]
-    assert any("qaa+qba: " in message and "lower the learning rate" in message for message in messages)
-    # The units of the two languages of the pair need its fusion; the third language's has its adapter alone.
-    assert sum("needs artefact" in message and "which failed" in message for message in messages) == 2
-    assert len(messages) == 3
-    rows = xltransfer.open_run(tmp_path / "run").measurements()
-    assert set(rows[rows.setting == "language_adapter"].target) == {"qab"}
+@pytest.fixture
+def broken_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The training of the fusion of qaa and qba diverges at its first step, whoever shares its pass."""
+    made = training._trainee
+
+    def diverging(context: InteractionContext, mix: Mix, steps: int) -> Trainee:
+        trainee = made(context, mix, steps)
+        if mix.label != "qaa+qba":
+            return trainee
+
+        def loss(view: View, batch: Batch) -> tuple[torch.Tensor, int]:
+            total, predictions = trainee.loss(view, batch)
+            return total * math.nan, predictions
+
+        return replace(trainee, loss=loss)
+
+    monkeypatch.setattr(training, "_trainee", diverging)
+
+
+def scored(folder: Path) -> set[tuple[str, str, str]]:
+    """Return setting, members and target of every row but those of the task adapters alone."""
+    rows = xltransfer.open_run(folder).measurements(labels=False)
+    rows = rows[rows.transfer != ""]
+    return set(zip(rows.setting, rows.transfer, rows.target, strict=True))
+
+
+@pytest.mark.usefixtures("broken_pair")
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_a_failed_fusion_fails_what_needs_it_and_nothing_else(
+    rewritten: Rewrite, interaction_study: MiniStudy, tmp_path: Path, at_once: int
+) -> None:
+    fusions = {"steps": 4, "batch_size": 3, "learning_rate": 0.01, "at_once": at_once}
+    study, out = rewritten(fusions=fusions, fusion=["trained", "uniform"]), tmp_path / "run"
+    outcome = run_study(study, out, workers=0)
+    # The fusion, and on each of its two languages a unit of that composition alone; the triple is another fusion.
+    reasons = {failure.key.get("target", "fusion"): failure for failure in outcome.failed}
+    assert set(reasons) == {"fusion", "qaa", "qba"} and len(outcome.failed) == 3
+    assert list(reasons["fusion"].key["members"]) == ["qaa+qba"]
+    assert "qaa+qba: the loss of step 1 of 4 is not finite; lower the learning rate" in reasons["fusion"].message
+    for code in ("qaa", "qba"):
+        assert list(reasons[code].key["compositions"]) == ["qaa+qba;trained"]
+        assert reasons[code].message == f"needs artefact {reasons['fusion'].unit}, which failed"
+    assert {failure.unit for failure in Store(out).failures()} == {failure.unit for failure in outcome.failed}
+    lost = {("fusion_trained", "qaa+qba", code) for code in ("qaa", "qba")}
+    whole = {row for row in scored(interaction_study.folder) if row[0] != "fusion_untrained"}
+    assert scored(out) == whole - lost
+
+
+@pytest.mark.usefixtures("broken_pair")
+def test_a_fusion_that_can_be_trained_after_all_is_all_that_the_next_run_adds(
+    rewritten: Rewrite, interaction_study: MiniStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fusions = {"steps": 4, "batch_size": 3, "learning_rate": 0.01}
+    study, out = rewritten(fusions=fusions, fusion=["trained", "uniform"]), tmp_path / "run"
+    run_study(study, out, workers=0)
+    monkeypatch.undo()
+    outcome = run_study(study, out, workers=0)
+    assert not outcome.failed and not Store(out).failures()
+    assert len(outcome.done) == 3
+    assert scored(out) == {row for row in scored(interaction_study.folder) if row[0] != "fusion_untrained"}
+
+
+def test_a_failed_adapter_fails_every_composition_of_its_language_and_no_other(
+    rewritten: Rewrite, interaction_study: MiniStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = training.train_adapters
+
+    def failing(context: InteractionContext, unit: Unit) -> None:
+        if "qab" in unit.key["members"]:
+            raise UnitError("qab: the loss of step 1 of 6 is not finite")
+        made(context, unit)
+
+    monkeypatch.setattr(work, "train_adapters", failing)
+    study, out = rewritten(fusion=["trained", "uniform"]), tmp_path / "run"
+    outcome = run_study(study, out, workers=0)
+    assert outcome.failed
+    whole = {row for row in scored(interaction_study.folder) if row[0] != "fusion_untrained"}
+    # The second adapter of qab was trained, but stands in no composition without the first.
+    assert scored(out) == {row for row in whole if "qab" not in row[1].split("+")}

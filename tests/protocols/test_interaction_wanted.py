@@ -136,3 +136,35 @@ def test_large_studies_have_units_of_at_most_16_compositions(interaction_files: 
     # 1 + 3 kinds x (1 + 11 pairs + 55 triples) on the only language with test data.
     assert [len(unit.key["compositions"]) for unit in units] == [16] * 12 + [10]
     assert {unit.key["target"] for unit in units} == {"q00"}
+
+
+def test_what_needs_a_failed_fusion_is_in_units_apart(interaction_files: MiniStudy) -> None:
+    found = wanted(interaction_files.resolved, "cpu", {})
+    (fusion,) = [unit for unit in of(found, FUSIONS) if members([unit]) == ["qaa+qba"]]
+    after = wanted(interaction_files.resolved, "cpu", {}, {fusion.id})
+    # It is wanted still, under its own id.
+    assert set(of(after, FUSIONS)) == set(of(found, FUSIONS))
+    assert after.cells == found.cells
+    apart = [unit for unit in of(after, COMPOSITIONS) if fusion.id in unit.needs]
+    assert [(unit.key["target"], list(unit.key["compositions"])) for unit in apart] == [
+        ("qaa", ["qaa+qba;trained"]),
+        ("qba", ["qaa+qba;trained"]),
+    ]
+    rest = [unit for unit in of(after, COMPOSITIONS) if unit not in apart]
+    assert [len(unit.key["compositions"]) for unit in rest] == [12, 13, 12]
+    (whole,) = [unit for unit in of(found, COMPOSITIONS) if unit.key["target"] == "qab"]
+    assert whole in rest
+
+
+def test_trainings_that_failed_together_are_wanted_one_by_one(rewritten: Rewrite) -> None:
+    resolved = rewritten(fusions={"steps": 4, "batch_size": 3, "learning_rate": 0.01, "at_once": 4})
+    found = wanted(resolved, "cpu", {})
+    first, second = of(found, FUSIONS)
+    after = of(wanted(resolved, "cpu", {}, {first.id}), FUSIONS)
+    alone = [unit for unit in after if unit != second]
+    assert len(after) == 1 + len(alone) == 5
+    assert sorted(members(alone)) == sorted(members([first])) and all(len(members([unit])) == 1 for unit in alone)
+    # Once three of them are there, the fourth stays by itself, though others that are new would fill its pass.
+    there = {unit.id: unit.key for unit in alone[1:]}
+    last = wanted(resolved, "cpu", there, {alone[0].id})
+    assert of(last, FUSIONS) == [alone[0], second]

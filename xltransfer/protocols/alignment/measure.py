@@ -81,7 +81,15 @@ def _cells(
             for ref in entries
         }
         for pair, values in zip(chosen, values_of(context, name, chosen, found), strict=True):
-            yield _cell(context, unit, name, pair, values, steps, seed)
+            sizes = _sizes(context.sets[name].kind, values, found[pair.first.name], found[pair.second.name])
+            yield _cell(context, unit, name, pair, values, sizes, steps, seed)
+
+
+def _sizes(kind: str, values: Values, first: Vectors, second: Vectors) -> dict[str, int]:
+    """Return how many texts of each side are compared; of translations as many on both."""
+    if kind == "matched":
+        return dict.fromkeys(("n_source", "n_target"), int(values["compared"][0].sum()))
+    return {"n_source": int(first.shown.sum()), "n_target": int(second.shown.sum())}
 
 
 def values_of(
@@ -178,6 +186,7 @@ def _cell(
     name: str,
     pair: Pair,
     values: Values,
+    sizes: Mapping[str, int],
     steps: int | None,
     seed: int | None,
 ) -> Cell:
@@ -189,7 +198,7 @@ def _cell(
         column: found.astype(np.uint8 if column == "compared" else np.float32) for column, found in values.items()
     }
     labels = tuple(str(layer) for layer in range(layers))
-    options = {"source": pair.first.language, "layer": middle_layer(layers)}
+    options = {"source": pair.first.language, "layer": middle_layer(layers), **sizes}
     return Cell(
         task=name,
         dataset=pair.name,

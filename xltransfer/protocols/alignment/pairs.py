@@ -35,11 +35,15 @@ def pairs_of(resolved: ResolvedStudy, spec: Compared) -> tuple[Pair, ...]:
     ------
     ConfigError
         A set is ``matched``, but an entry of it is not declared parallel, or no other entry translates it; or nothing
-        is left to compare.
+        is left to compare: one language only, or sources without a partner.
     """
     refs = resolved.compared[spec.name]
     if spec.kind == "matched":
         _refuse_unmatched(refs, spec)
+    if len({ref.language for ref in refs}) == 1:
+        raise ConfigError(
+            f"alignment: set {spec.name!r} has texts of one language only, {refs[0].language}; a comparison needs two"
+        )
     found = tuple(_ordered(pair, spec) for pair in combinations(refs, 2) if _asked(pair, spec))
     if not found:
         raise ConfigError(f"alignment: set {spec.name!r} has no two sides to compare; check data and sources")

@@ -41,5 +41,6 @@ def _units(resolved: ResolvedStudy, folder: Path, workers: int, device: str) -> 
 
 
 def _check(resolved: ResolvedStudy, loaded: Loaded) -> None:
-    if resolved.study.nudge.pooler == "reinitialise" and getattr(loaded.encoder, "pooler", None) is None:
-        raise ModelError(f"nudge.pooler is 'reinitialise', but base model {resolved.model!r} holds no pooler")
+    choice = resolved.study.nudge.pooler
+    if choice != "keep" and getattr(loaded.encoder, "pooler", None) is None:
+        raise ModelError(f"nudge.pooler is {choice!r}, but base model {resolved.model!r} holds no pooler; say keep")

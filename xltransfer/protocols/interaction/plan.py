@@ -3,18 +3,21 @@
 38 languages have 703 pairs and 8,436 triples; a trained fusion of mBERT is 85 MB, so what is stored counts as well.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
 from xltransfer.config.resolve import ResolvedStudy
 from xltransfer.protocols.interaction.calibrate import Rates, calibrate, nominal
-from xltransfer.protocols.interaction.compositions import language_of
+from xltransfer.protocols.interaction.compositions import language_of, mixes
 from xltransfer.protocols.interaction.context import InteractionContext
 from xltransfer.protocols.interaction.training import adapter_settings
 from xltransfer.protocols.interaction.wanted import ADAPTERS, COMPOSITIONS, FUSIONS, members_of, mixes_of, wanted
 from xltransfer.protocols.transfer.calibrate import padded_tokens
 from xltransfer.protocols.transfer.context import device_kind
-from xltransfer.protocols.transfer.plan import Plan, plan_of, store_at
+from xltransfer.protocols.transfer.plan import Plan, Row, plan_of, store_at
 from xltransfer.protocols.transfer.training import training_tokens
 from xltransfer.protocols.transfer.wanted import split_scorer
 from xltransfer.runs.unit import Unit
@@ -35,6 +38,11 @@ class Pricer:
         self.context = context
         self.rates = rates
         self.start = rates.start
+        # A study of 38 languages asks for each of them some thousand times.
+        self._training_tokens = cache(partial(training_tokens, context))
+        self._padded_tokens = cache(partial(padded_tokens, context))
+        self._items = cache(self._count_items)
+        self._steps = cache(self._adapter_steps)
 
     def tokens(self, unit: Unit) -> int:
         """Return the padded tokens that go through the model."""
@@ -42,7 +50,7 @@ class Pricer:
         if kind in (ADAPTERS, FUSIONS):
             return sum(self._trained(unit).values())
         if unit.produces == "artefact":
-            return training_tokens(self.context, str(unit.key["task"]))
+            return self._training_tokens(str(unit.key["task"]))
         return self._times(unit) * sum(tokens for _, tokens in self._scored(unit))
 
     def seconds(self, unit: Unit) -> float:
@@ -52,7 +60,7 @@ class Pricer:
             rate = {1: rates.adapters, **rates.fusions}
             return sum(tokens * rate[len(members)] for members, tokens in self._trained(unit).items())
         if unit.produces == "artefact":
-            return training_tokens(self.context, str(unit.key["task"])) * rates.train[str(unit.key["task"])]
+            return self._training_tokens(str(unit.key["task"])) * rates.train[str(unit.key["task"])]
         # The task adapters alone cost what one language adapter costs, nearly.
         sizes = [len(mix.members) for mix in mixes_of(unit)] if kind == COMPOSITIONS else [1]
         return sum(tokens * rates.score[task, size] for size in sizes for task, tokens in self._scored(unit))
@@ -73,13 +81,11 @@ class Pricer:
         if unit.key["kind"] == FUSIONS:
             tokens = spec.fusions.steps * spec.fusions.batch_size * spec.block
             return dict.fromkeys(members_of(unit), tokens)
-        settings = adapter_settings(self.context)
-        return {
-            members: settings.descent(len(self.context.corpora[language_of(members[0])])).steps
-            * spec.adapters.batch_size
-            * spec.block
-            for members in members_of(unit)
-        }
+        batch = spec.adapters.batch_size * spec.block
+        return {members: self._steps(language_of(members[0])) * batch for members in members_of(unit)}
+
+    def _adapter_steps(self, language: str) -> int:
+        return adapter_settings(self.context).descent(len(self.context.corpora[language])).steps
 
     def _times(self, unit: Unit) -> int:
         return len(unit.key["compositions"]) if unit.key["kind"] == COMPOSITIONS else 1
@@ -90,9 +96,9 @@ class Pricer:
         return [(split_scorer(scorer)[0], name) for scorer, names in scorers.items() for name in names]
 
     def _scored(self, unit: Unit) -> list[tuple[str, int]]:
-        return [(task, padded_tokens(self.context, task, name)) for task, name in self._cells(unit)]
+        return [(task, self._padded_tokens(task, name)) for task, name in self._cells(unit)]
 
-    def _items(self, task: str, name: str) -> int:
+    def _count_items(self, task: str, name: str) -> int:
         context = self.context
         alone = context.specs[task].adapter is None
         return len((context.text(task, name) if alone else context.encoded(task, name, "test")).items)
@@ -110,11 +116,45 @@ def make_plan(resolved: ResolvedStudy, folder: Path | None, *, workers: int = 1,
     return price(resolved, folder, calibrate(resolved, workers, seconds), workers, device)
 
 
-def price(resolved: ResolvedStudy, folder: Path | None, rates: Rates | None, workers: int, device: str) -> Plan:
-    """Return the plan for a kind of device under given ``rates`` (None: nominal ones)."""
+def price(
+    resolved: ResolvedStudy,
+    folder: Path | None,
+    rates: Rates | None,
+    workers: int,
+    device: str,
+    failed: Collection[str] = (),
+) -> Plan:
+    """Return the plan for a kind of device under given ``rates`` (None: nominal ones); for ``failed`` see `wanted`."""
     store = store_at(folder)
     pricer = Pricer(InteractionContext(resolved, store), rates or nominal(resolved))
-    return plan_of(wanted(resolved, device, store.present()), pricer, workers, _kind)
+    plan = plan_of(wanted(resolved, device, store.present(), failed), pricer, workers, _kind)
+    parts: Counter[str] = Counter()
+    for unit in plan.wanted.units:
+        parts[_kind(unit)] += _parts(unit)
+    rows = [replace(row, kind=_told(row.kind, parts[row.kind])) for row in plan.rows]
+    return replace(plan, rows=(*rows, *_never_scored(resolved)))
+
+
+def _parts(unit: Unit) -> int:
+    """Return how many trainings a unit stands for, or scores of a composition on a target."""
+    if unit.key["kind"] == COMPOSITIONS:
+        return len(unit.key["compositions"]) * sum(map(len, unit.key["scorers"].values()))
+    return len(unit.key.get("members", ()))
+
+
+def _told(kind: str, parts: int) -> str:
+    if not parts:
+        return kind
+    return f"{kind}: {parts:,} {'scores' if kind == COMPOSITIONS else 'trainings'}"
+
+
+def _never_scored(resolved: ResolvedStudy) -> list[Row]:
+    """Return a row that counts the compositions of which no member has test data; their fusions are not trained."""
+    spec, tested = resolved.study.interaction, {ref.language for refs in resolved.targets.values() for ref in refs}
+    if spec.targets == "all":
+        return []
+    left = [mix for mix in mixes(resolved) if tested.isdisjoint(mix.members)]
+    return [Row("compositions left out: no member has test data", len(left), 0, 0.0)] if left else []
 
 
 def _kind(unit: Unit) -> str:

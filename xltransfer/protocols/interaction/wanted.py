@@ -4,10 +4,13 @@ A unit of measurement is one target language with up to `AT_MOST` compositions a
 data are read once for all of them. What a folder already has is told cell by cell from the keys of its units, so a
 study that adds languages, pairs, fusions or tasks wants only what is new. Artefacts are wanted only by units that are:
 a fusion may be deleted once everything is scored with it.
+
+Units that stand for several trainings or compositions fail as a whole. Where it is known that an artefact could not be
+trained, what needs it is in units apart from the rest, and trainings that failed together are wanted one by one.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +33,7 @@ ADAPTERS, FUSIONS, COMPOSITIONS = "language adapters", "fusions", "compositions"
 ADAPTER, FUSION = "language_adapter", "fusion_"
 """Settings of rows: one adapter alone, and (with the kind behind it) several of them fused."""
 AT_MOST = 16
-"""Compositions in a unit. A fusion that cannot be trained fails the units that need it, so they are kept small."""
+"""Compositions in a unit."""
 TOGETHER = {"cpu": 1, "cuda": 8}
 """Trainings in one pass where the study does not say; on a CPU more bring nothing."""
 
@@ -38,9 +41,17 @@ Scorers = dict[str, tuple[str, ...]]
 """Scorer (``task@seed``, or ``task`` without adapter) to names of targets."""
 
 
-def wanted(resolved: ResolvedStudy, device: str, present: Mapping[str, Mapping[str, Any]]) -> Wanted:
-    """Return the units of a study that are not covered by the ``present`` units (id to key) of its folder."""
-    parts = Artefacts(resolved, device, present)
+def wanted(
+    resolved: ResolvedStudy,
+    device: str,
+    present: Mapping[str, Mapping[str, Any]],
+    failed: Collection[str] = (),
+) -> Wanted:
+    """Return the units of a study that are not covered by the ``present`` units (id to key) of its folder.
+
+    ``failed`` are ids of units that could not be done so far; they are wanted still.
+    """
+    parts = Artefacts(resolved, device, present, failed)
     compositions = [unit for language in targets(resolved) for unit in _missing(resolved, device, language, parts)]
     alone = Model(BASELINE, {"0": _scorers_of(resolved, None)})
     baseline = missing_models([alone], resolved.study, device, present.values(), parts.tasks)
@@ -77,7 +88,7 @@ class Artefacts:
 
     Attributes
     ----------
-    resolved, device, present
+    resolved, device, present, failed
         See `wanted`.
     mixes
         Everything that the study scores.
@@ -88,6 +99,7 @@ class Artefacts:
     resolved: ResolvedStudy
     device: str
     present: Mapping[str, Mapping[str, Any]]
+    failed: Collection[str] = ()
     mixes: list[Mix] = field(init=False)
     tasks: Mapping[str, Unit] = field(init=False)
 
@@ -123,7 +135,8 @@ class Artefacts:
         ids = {members: there.get(("+".join(members), text), "") for members, text in texts.items()}
         missing = [members for members, unit in ids.items() if not unit]
         size = together(at_once, self.device)
-        for group in (missing[start : start + size] for start in range(0, len(missing), size)):
+
+        def unit_of(group: Sequence[tuple[str, ...]]) -> Unit:
             key = {
                 "kind": kind,
                 "protocol": self.resolved.study.protocol,
@@ -133,10 +146,16 @@ class Artefacts:
             }
             fused = [member for members in group for member in members] if kind == FUSIONS else []
             needs = sorted({self._adapters[(member,)] for member in fused})
-            unit = Unit(key, produces="artefact", needs=tuple(needs), stage=stage)
-            self._units[unit.id] = unit
-            ids |= dict.fromkeys(group, unit.id)
-        return ids
+            return Unit(key, produces="artefact", needs=tuple(needs), stage=stage)
+
+        alone = [unit for members in missing if (unit := unit_of([members])).id in self.failed] if self.failed else []
+        apart = {members for unit in alone for members in members_of(unit)}
+        rest = [members for members in missing if members not in apart]
+        for group in (rest[start : start + size] for start in range(0, len(rest), size)):
+            unit = unit_of(group)
+            alone += [unit_of([members]) for members in group] if unit.id in self.failed else [unit]
+        self._units |= {unit.id: unit for unit in alone}
+        return ids | {members: unit.id for unit in alone for members in members_of(unit)}
 
     def texts(self, members: Sequence[str]) -> str:
         """Return the names of the members' corpora, joined by ``+``."""
@@ -188,7 +207,7 @@ def _missing(resolved: ResolvedStudy, device: str, language: str, parts: Artefac
         "device": device,
     }
     covered = _covered(identity, parts.present.values())
-    groups: dict[str, tuple[Scorers, list[Mix]]] = {}
+    groups: dict[tuple[str, tuple[str, ...]], tuple[Scorers, list[Mix]]] = {}
     for mix in scored_on(study.interaction, parts.mixes, language):
         there = covered.get((mix.text, parts.texts(mix.members)), set())
         rest = {
@@ -197,7 +216,8 @@ def _missing(resolved: ResolvedStudy, device: str, language: str, parts: Artefac
             if (left := tuple(name for name in names if (scorer, name) not in there))
         }
         if rest:
-            groups.setdefault(canonical_json(rest), (rest, []))[1].append(mix)
+            lost = tuple(need for need in parts.needs([mix], rest) if need in parts.failed) if parts.failed else ()
+            groups.setdefault((canonical_json(rest), lost), (rest, []))[1].append(mix)
     return [
         Unit(
             identity | {"scorers": rest, "compositions": {mix.text: parts.texts(mix.members) for mix in chunk}},
