@@ -139,7 +139,8 @@ def items(shift: float = 0.0) -> pd.DataFrame:
                         "setting": setting, "transfer": "wol" if setting == "nudge" else "", "corpus": "",
                         "steps": 10 if setting == "nudge" else None, "replicate": replicate, "adapter_seed": None,
                         "task": "pud", "dataset": "eng+wol", "target": "wol", "label": str(layer),
-                        "options": '{"layer":1,"source":"eng"}', "item": [f"s{i}" for i in range(40)],
+                        "options": '{"layer":1,"n_source":40,"n_target":40,"source":"eng"}',
+                        "item": [f"s{i}" for i in range(40)],
                         "cluster": [f"s{i}" for i in range(40)], "compared": 1, "cls_cosine": value,
                         "permuted_cls_cosine": value - 0.2, "cls_retrieval": (value > 0.5) * 1.0,
                     }
@@ -173,9 +174,14 @@ def test_a_change_is_taken_item_by_item_so_texts_take_no_part_in_its_interval() 
 def test_any_two_states_side_by_side() -> None:
     base = items().query("setting == 'baseline'")
     first = base.assign(
-        setting="task_adapters", adapter_seed=0, options='{"layer":1,"source":"eng","task_adapter":"m"}'
+        setting="task_adapters",
+        adapter_seed=0,
+        options='{"layer":1,"n_source":40,"n_target":40,"source":"eng","task_adapter":"m"}',
     )
-    second = first.assign(options='{"layer":1,"source":"eng","task_adapter":"a"}', cls_cosine=first.cls_cosine + 0.1)
+    second = first.assign(
+        options='{"layer":1,"n_source":40,"n_target":40,"source":"eng","task_adapter":"a"}',
+        cls_cosine=first.cls_cosine + 0.1,
+    )
     table = pd.concat([base, first, second]).astype({"adapter_seed": "Int64"})
     found = alignment_changes(table, "b", {"setting": "task_adapters", "task_adapter": "m"})
     ours = found[(found.task_adapter == "a") & (found.metric == "cls_cosine") & ~found.permuted]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from xltransfer.analysis.alignment_predicts import RESULT, alignment_predicts, regress
+from xltransfer.analysis.alignment_predicts import POINTS, RESULT, alignment_predicts, prediction_points, regress
 
 LANGUAGES = [f"l{i:02}" for i in range(12)]
 
@@ -147,3 +147,27 @@ def test_several_sets_unknown_predictors_and_bad_options_are_refused() -> None:
         alignment_predicts(ts, changes, seed=1, permutations=0)
     with pytest.raises(ValueError, match="changes lacks the columns middle"):
         alignment_predicts(ts, changes.drop(columns="middle"), seed=1)
+
+
+def test_points_are_the_pairs_behind_the_slope() -> None:
+    ts, changes = frames()
+    fits = alignment_predicts(ts, changes, seed=3, permutations=9).set_index(["task", "steps"])
+    points = prediction_points(ts, changes)
+    assert points.columns.tolist() == POINTS
+    assert not (points.transfer == points.target).any()
+    for (task, steps), own in points.groupby(["task", "steps"]):
+        fit = fits.loc[(task, steps)]
+        assert len(own) == fit.n_pairs
+        assert np.polyfit(own.change_centred, own.ts_centred, 1) == pytest.approx([fit.slope, 0], abs=1e-9)
+        assert np.corrcoef(own.change_centred, own.ts_centred)[0, 1] == pytest.approx(fit.correlation)
+        for name in ("change_centred", "ts_centred"):
+            for side in ("transfer", "target"):
+                assert own.groupby(side)[name].mean().abs().max() < 1e-9
+    pair = points[(points.task == "pos") & (points.steps == 10) & (points.transfer == "l00") & (points.target == "l03")]
+    stored = ts[(ts.task == "pos") & (ts.steps == 10) & (ts.transfer == "l00") & (ts.target == "l03")]
+    assert pair.ts.item() == pytest.approx(stored.ts.item())
+
+
+def test_no_points_where_nothing_is_shared() -> None:
+    ts, changes = frames()
+    assert prediction_points(ts, changes.assign(steps=7)).empty

@@ -1,11 +1,13 @@
 """Pair features: overlaps worked by hand, classes of languages that are known, and that nothing undefined becomes 0."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from mini_study import MiniStudy
 
 from xltransfer.analysis import language_pairs, pair_features, pair_matrix, similarity
 from xltransfer.analysis.geography import coordinates, kilometres
+from xltransfer.analysis.pair_features import NO_TEXT, TEXT_KINDS, text_pairs
 from xltransfer.config.manifests import language_table
 from xltransfer.data.text_counts import StudyTexts, TextCounts, study_texts
 from xltransfer.data.uriel import FEATURE_SETS
@@ -87,9 +89,25 @@ def test_overlaps_are_those_of_sets_and_of_dictionaries():
             assert value(found, a, b, "token_overlap") == pytest.approx(least)
 
 
+def test_some_of_uriels_sets_are_the_same_without_the_others(pairs):
+    some = language_pairs(["spa", "fin", "hin"], ["spa", "por"], texts=TEXTS, sets=["fam"])
+    whole = pairs[~pairs["feature"].isin(FEATURE_SETS) | (pairs["feature"] == "fam")].reset_index(drop=True)
+    pd.testing.assert_frame_equal(some, whole)
+
+
+def test_features_of_texts_alone_are_those_among_all(pairs):
+    alone = text_pairs(TEXTS)
+    assert alone["feature"].drop_duplicates().tolist() == list(TEXT_KINDS)
+    assert dict(zip(alone["feature"], alone["kind"], strict=True)) == TEXT_KINDS
+    assert len(alone) == 2 * 2 * 5
+    keys = ["transfer", "target", "feature"]
+    both = alone.merge(pairs, on=keys, suffixes=("", "_all"))
+    assert len(both) == len(alone) and (both["value"] == both["value_all"]).all()
+
+
 def test_a_language_whose_text_was_not_counted_is_nan(pairs):
     rows = pairs[(pairs["transfer"] == "hin") & pairs["feature"].str.contains("fertility_diff|vocab|token")]
-    assert rows["value"].isna().all() and set(rows["why"]) == {"no text of both languages was counted"}
+    assert rows["value"].isna().all() and set(rows["why"]) == {NO_TEXT}
     assert value(pairs, "hin", "por", "fertility_target") == 2.5  # which is not a matter of Hindi
 
 

@@ -86,7 +86,7 @@ def test_angular_is_linear_in_the_angle():
 
 
 def test_a_language_without_a_vector_is_nan_and_listed():
-    frame = similarity(["spa", "lav", "qaa", "eus"], ["syntax_average", "fam"])
+    frame = similarity(["spa", "lav", "qaa", "eus"], ["syntax_average", "fam"], codes="individual")
     why = {(row.features, row.language_a, row.language_b): row.why for row in frame.itertuples()}
     assert why["syntax_average", "spa", "lav"] == why["fam", "spa", "qaa"] == "no vector"
     assert why["syntax_average", "spa", "eus"] == ""
@@ -94,19 +94,21 @@ def test_a_language_without_a_vector_is_nan_and_listed():
     assert why["fam", "spa", "eus"] == "zero in every shared feature"
     assert (frame["similarity"].isna() == (frame["why"] != "")).all()
     assert not (frame["similarity"] == 0).any()
-    listed = vector_coverage(["spa", "lav", "qaa", "eus"], ["syntax_average", "fam"])
+    listed = vector_coverage(["spa", "lav", "qaa", "eus"], ["syntax_average", "fam"], codes="individual")
     out = listed[listed["why"] != ""]
     assert list(zip(out["features"], out["language"], strict=True)) == [
         ("syntax_average", "lav"), ("syntax_average", "qaa"), ("fam", "lav"), ("fam", "qaa"), ("fam", "eus")
     ]  # fmt: skip
-    # The same languages through the codes under which URIEL keeps them.
+    # The same language through the code under which URIEL keeps it, which the default finds.
+    assert vector_coverage(["lav"], "syntax_average")["code"].tolist() == ["lav"]
     found = vector_coverage(["lav"], "syntax_average", codes="own")
     assert found[["code", "n_features", "why"]].to_numpy().tolist() == [["lav", 79, ""]]
     assert found["coverage"].iloc[0] == 79 / 103
 
 
 def test_two_languages_of_one_code_are_one():
-    assert similarity(["kur", "kmr"], "syntax_knn")["similarity"].iloc[0] == pytest.approx(1)
+    one = similarity(["kur", "kmr"], "syntax_knn", codes="individual")
+    assert one["similarity"].iloc[0] == pytest.approx(1)
     assert similarity(["kur", "kmr"], "syntax_knn", codes="own")["similarity"].iloc[0] < 1
 
 

@@ -38,6 +38,12 @@ def test_a_text_counted_by_hand(tokenizer: PreTrainedTokenizerFast) -> None:
     assert found.fertility == 7 / 5
 
 
+def test_a_text_that_is_mostly_unknown_has_no_fertility() -> None:
+    tokens, counts = np.array([5, 6]), np.array([1, 2])
+    assert np.isnan(TextCounts(tokens, counts, 40, 4).fertility)
+    assert TextCounts(tokens, counts, 12, 3).fertility == 6 / 12
+
+
 def test_a_text_without_words_has_no_fertility() -> None:
     none = np.empty(0, np.int64)
     assert np.isnan(TextCounts(none, none, 0, 0).fertility)

@@ -1,10 +1,13 @@
 """Which code stands for a language: macrolanguages whose values lie under one code and not under the other."""
 
+from typing import get_args
+
+import numpy as np
 import pytest
 
 from xltransfer.config.manifests import language_table
 from xltransfer.data.uriel import vectors
-from xltransfer.data.uriel_codes import UrielCode, uriel_codes
+from xltransfer.data.uriel_codes import Scheme, UrielCode, uriel_codes
 from xltransfer.errors import ConfigError
 from xltransfer.languages import Language
 
@@ -31,6 +34,23 @@ def test_the_fullest_code_is_chosen_set_by_set() -> None:
     assert codes(["ara"], "geo", "fullest") == ["arb"]
 
 
+def test_the_default_loses_no_observation() -> None:
+    languages = [language.code for language in TABLE]
+    known = {}
+    for features in ("syntax_average", "phonology_average"):
+        by_scheme = {
+            scheme: np.array([one.n_known for one in uriel_codes(languages, vectors(features), TABLE, scheme)])
+            for scheme in get_args(Scheme)
+        }
+        default = np.array([one.n_known for one in uriel_codes(languages, vectors(features), TABLE)])
+        assert all((default >= found).all() for found in by_scheme.values())
+        known[features] = {scheme: int((found > 0).sum()) for scheme, found in by_scheme.items()}
+    # What the docstring of the default says.
+    assert len(languages) == 214
+    assert known["syntax_average"] == {"individual": 165, "own": 168, "fullest": 169}
+    assert known["phonology_average"] == {"individual": 98, "own": 104, "fullest": 105}
+
+
 def test_a_predicted_set_follows_what_was_observed() -> None:
     # The prediction for lvs is as complete as that for lav, but nothing was ever observed under lvs.
     assert codes(["lav"], "syntax_knn", "fullest") == ["lav"]
@@ -38,7 +58,7 @@ def test_a_predicted_set_follows_what_was_observed() -> None:
 
 
 def test_aliases_are_repaired_and_never_taken_for_another_language() -> None:
-    found = uriel_codes(["jap", "ja", "zh"], vectors("syntax_knn"), TABLE)
+    found = uriel_codes(["jap", "ja", "zh"], vectors("syntax_knn"), TABLE, "individual")
     assert [(one.language, one.code) for one in found] == [("jaa", "jaa"), ("jpn", "jpn"), ("zho", "cmn")]
 
 
@@ -67,7 +87,7 @@ def test_a_code_that_only_uriel_knows_stands_for_itself_also_where_the_set_lacks
 
 
 def test_a_code_without_values_and_one_of_zeros_say_why() -> None:
-    assert uriel_codes(["lav"], vectors("syntax_average"), TABLE)[0] == UrielCode(
+    assert uriel_codes(["lav"], vectors("syntax_average"), TABLE, "individual")[0] == UrielCode(
         "lav", "lvs", 0, "lvs has no known feature"
     )
     assert uriel_codes(["eus"], vectors("fam"), TABLE)[0].why == "every known feature of eus is 0"

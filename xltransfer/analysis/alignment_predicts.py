@@ -27,6 +27,10 @@ RESULT: Final = [
     "n_targets", "n_permutations", "exact", "level", "why",
 ]  # fmt: skip
 
+POINTS: Final = [
+    *_CELL, "predictor", "permuted", "transfer", "target", "change", "ts", "change_centred", "ts_centred",
+]  # fmt: skip
+
 _LEAST: Final = 3  # transfer and target languages
 
 
@@ -109,15 +113,42 @@ def alignment_predicts(
     return pd.DataFrame(records, columns=RESULT).astype({"steps": "Int64"})
 
 
+def prediction_points(
+    ts: pd.DataFrame, changes: pd.DataFrame, *, predictor: str = "cls_cosine", permuted: bool = False
+) -> pd.DataFrame:
+    """Return the pairs behind `alignment_predicts`, a row per pair of languages and regression; parameters as there.
+
+    Returns
+    -------
+    DataFrame
+        base, task, metric, steps, predictor, permuted, transfer, target; change, ts (percent) as they are;
+        change_centred, ts_centred: row and column effects taken out of both, the values that the slope goes through.
+    """
+    require_columns(ts, [*_CELL, "setting", "aggregated", "transfer", "target", "ts"], "ts")
+    moved = _chosen(changes, predictor, permuted)
+    frames = []
+    for key in _cells(plain(ts)):
+        matrix = _change_matrix(moved, str(key["base"]), int(key["steps"]))
+        if matrix is None:
+            continue
+        scores = transfer_matrix(ts, key["task"], key["metric"], key["steps"], key["base"])
+        rows, columns, y, x, together = _together(scores, matrix)
+        if not together.any():
+            continue
+        _, _, left, right = _fit(y, x, together)
+        first, second = np.nonzero(together)
+        values = {"change": x, "ts": y, "change_centred": right, "ts_centred": left}
+        names = {"transfer": np.array(rows)[first], "target": np.array(columns)[second]}
+        own = {name: each[first, second] for name, each in values.items()}
+        frames.append(pd.DataFrame({**key, "predictor": predictor, "permuted": permuted, **names, **own}))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=POINTS)
+
+
 def regress(
     ts: pd.DataFrame, change: pd.DataFrame, *, rng: np.random.Generator, permutations: int = 9999, level: float = 0.95
 ) -> dict[str, Any]:
     """Return the regression of one transfer × target frame on another; see `alignment_predicts` for its columns."""
-    rows = [str(name) for name in ts.index if name in change.index]
-    columns = [str(name) for name in ts.columns if name in change.columns]
-    y = ts.loc[rows, columns].to_numpy(dtype=np.float64)
-    x = change.loc[rows, columns].to_numpy(dtype=np.float64)
-    together = np.isfinite(x) & np.isfinite(y) & (np.array(rows)[:, None] != np.array(columns)[None, :])
+    rows, columns, y, x, together = _together(ts, change)
     own = {
         "n_pairs": int(together.sum()),
         "n_transfers": int(together.any(axis=1).sum()) if together.size else 0,
@@ -133,6 +164,16 @@ def regress(
     p, tried, exact = _permutation_test(left, right, together, correlation, rng, permutations)
     fitted = {"slope": slope, "correlation": correlation, "p": p, "n_permutations": tried, "exact": exact}
     return empty | fitted | _jackknife(y, x, together, rows, columns, slope, level)
+
+
+def _together(ts: pd.DataFrame, change: pd.DataFrame) -> tuple[list[str], list[str], Matrix, Matrix, NDArray[np.bool_]]:
+    """Return the languages of rows and columns that both have, both matrices, and the pairs that take part."""
+    rows = [str(name) for name in ts.index if name in change.index]
+    columns = [str(name) for name in ts.columns if name in change.columns]
+    y = ts.loc[rows, columns].to_numpy(dtype=np.float64)
+    x = change.loc[rows, columns].to_numpy(dtype=np.float64)
+    own = np.array(rows, dtype=object)[:, None] == np.array(columns, dtype=object)[None, :]
+    return rows, columns, y, x, np.isfinite(x) & np.isfinite(y) & ~own
 
 
 def _chosen(changes: pd.DataFrame, predictor: str, permuted: bool) -> pd.DataFrame:

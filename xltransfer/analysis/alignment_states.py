@@ -24,7 +24,10 @@ STATE: Final = ["base", "setting", "transfer", "corpus", "steps", "adapter_seed"
 PAIR: Final = ["task", "dataset", "source", "target"]
 """What is compared: the set of texts, the names of both sides, and the languages of the first and of the second."""
 
-RESULT: Final = [*STATE, *PAIR, "layer", "middle", "metric", "permuted", *INTERVAL]
+SIZES: Final = ["n_source", "n_target"]
+"""Texts of each side; of translations both are n_items, else n_items is their sum."""
+
+RESULT: Final = [*STATE, *PAIR, *SIZES, "layer", "middle", "metric", "permuted", *INTERVAL]
 
 _STORED: Final = [name for name in (*STATE, *PAIR) if name not in ("base", "task_adapter", "source")]
 _PERMUTED: Final = "permuted_"
@@ -101,6 +104,8 @@ class _Group:
     ----------
     state, pair
         Values of the columns `STATE` and `PAIR`.
+    sizes
+        Values of the columns `SIZES`.
     layer, middle
         Number of the layer, and whether it is the middle one.
     values
@@ -111,6 +116,7 @@ class _Group:
 
     state: dict[str, Any]
     pair: dict[str, Any]
+    sizes: dict[str, int]
     layer: int
     middle: bool
     values: dict[str, Array]
@@ -155,6 +161,7 @@ def _groups(items: pd.DataFrame, base: str) -> Iterator[_Group]:
         own = dict(zip(keys, key, strict=True))
         options = said[own["options"]]
         own |= {"base": base, "task_adapter": options.get("task_adapter", ""), "source": options["source"]}
+        own |= {name: int(options[name]) for name in SIZES}
         yield _group(own, int(str(own["label"])) == options["layer"], part)
 
 
@@ -170,8 +177,8 @@ def _group(own: Mapping[str, Any], middle: bool, part: pd.DataFrame) -> _Group:
         for metric in _metrics(part)
     }
     clusters = np.unique(replicates[0]["cluster"].astype(str).to_numpy(), return_inverse=True)[1]
-    state, pair = ({name: own[name] for name in columns} for columns in (STATE, PAIR))
-    return _Group(state, pair, int(own["label"]), middle, values, items, clusters)
+    state, pair, sizes = ({name: own[name] for name in columns} for columns in (STATE, PAIR, SIZES))
+    return _Group(state, pair, sizes, int(own["label"]), middle, values, items, clusters)
 
 
 def _metrics(part: pd.DataFrame) -> tuple[Metric, ...]:
@@ -193,6 +200,7 @@ def _table(
         {
             **group.state,
             **group.pair,
+            **group.sizes,
             "layer": group.layer,
             "middle": group.middle,
             "metric": metric.removeprefix(_PERMUTED),

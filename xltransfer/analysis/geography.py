@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from xltransfer.config.manifests import language_table
 from xltransfer.data.uriel import vectors
-from xltransfer.data.uriel_codes import Scheme, uriel_codes
+from xltransfer.data.uriel_codes import DEFAULT_SCHEME, Scheme, uriel_codes
 from xltransfer.languages import LanguageTable
 
 Matrix = NDArray[np.float64]
@@ -25,7 +25,7 @@ EARTH_RADIUS: Final = 6371.0088
 
 
 def coordinates(
-    languages: Sequence[str], *, codes: Scheme = "individual", table: LanguageTable | None = None
+    languages: Sequence[str], *, codes: Scheme = DEFAULT_SCHEME, table: LanguageTable | None = None
 ) -> pd.DataFrame:
     """Return the place of each language.
 

@@ -109,8 +109,8 @@ def mantel(
     joint = len(rows) == len(columns) and set(rows.tolist()) == set(columns.tolist())
     if centred:
         first = doubly_centred(np.where(together, first, np.nan))
-    rho = _spearman(first[together], second[together])
-    left, right = _ranks(first, together), _ranks(second, together)
+    codes = _codes(first[together]), _codes(second[together])
+    rho = _spearman(*codes)
     if math.isnan(rho):
         return Mantel(rho, math.nan, int(together.sum()), math.nan, math.nan, 0, False)
     total = math.factorial(len(rows)) * (1 if joint else math.factorial(len(columns)))
@@ -120,9 +120,10 @@ def mantel(
         if exact
         else drawn_orders(len(rows), len(columns), joint, permutations, rng)
     )
+    left, right = (_centred_ranks(each, together) for each in codes)
     extreme, tried = count_extreme(left, right, together, orders, abs(rho))
     p = extreme / tried if exact else (extreme + 1) / (tried + 1)
-    low, high = _jackknife(first, second, together, rows, columns, rho)
+    low, high = _jackknife(*codes, together, rows, columns, rho)
     return Mantel(rho, p, int(together.sum()), low, high, tried, exact)
 
 
@@ -185,21 +186,33 @@ def _means(values: Matrix, axis: int) -> Matrix:
     return means
 
 
-def _spearman(a: Matrix, b: Matrix) -> float:
-    """Return Spearman's rho of two vectors, NaN where one is constant or there are fewer than three pairs."""
+def _codes(values: Matrix) -> Order:
+    """Return the place of each value among the different ones, ascending."""
+    return np.asarray(np.unique(values, return_inverse=True)[1], dtype=np.intp)
+
+
+def _mid_ranks(codes: Order) -> Matrix:
+    """Return mid-ranks of values given by their codes, some of which may not occur; counting spares sorting again."""
+    counts = np.bincount(codes)
+    ranks: Matrix = (np.cumsum(counts) - (counts - 1) / 2)[codes]
+    return ranks
+
+
+def _spearman(a: Order, b: Order) -> float:
+    """Return Spearman's rho of two vectors by their codes, NaN where one is constant or there are fewer than three."""
     if len(a) < 3:
         return math.nan
-    u, v = (pd.Series(values).rank().to_numpy(dtype=np.float64) for values in (a, b))
+    u, v = _mid_ranks(a), _mid_ranks(b)
     u, v = u - u.mean(), v - v.mean()
     norm = math.sqrt(float(u @ u) * float(v @ v))
     return float(u @ v) / norm if norm > 0 else math.nan
 
 
-def _ranks(values: Matrix, together: NDArray[np.bool_]) -> Matrix:
+def _centred_ranks(codes: Order, together: NDArray[np.bool_]) -> Matrix:
     """Return centred mid-ranks of the cells that take part, 0 elsewhere."""
-    ranks = np.zeros(values.shape)
-    chosen = pd.Series(values[together]).rank().to_numpy(dtype=np.float64)
-    ranks[together] = chosen - chosen.mean() if len(chosen) else chosen
+    ranks = np.zeros(together.shape)
+    chosen = _mid_ranks(codes)
+    ranks[together] = chosen - chosen.mean()
     return ranks
 
 
@@ -230,9 +243,9 @@ def count_extreme(
     mask, extreme, tried = together.astype(np.float64), 0, 0
     size = max(1, _CHUNK // left.size)
     while block := list(itertools.islice(orders, size)):
-        grids = [np.ix_(first, second) for first, second in block]
-        moved = np.stack([right[grid].ravel() for grid in grids])
-        masks = np.stack([mask[grid].ravel() for grid in grids])
+        rows, columns = (np.stack(orders_of) for orders_of in zip(*block, strict=True))
+        cells = (rows[:, :, None] * right.shape[1] + columns[:, None, :]).reshape(len(block), -1)
+        moved, masks = right.take(cells), mask.take(cells)
         rho = _correlations(left.ravel(), mask.ravel(), moved, masks)
         # NaN (a permutation that leaves a constant) counts as extreme: the cautious side.
         extreme += int((~(np.abs(rho) < observed - 1e-12)).sum())
@@ -253,17 +266,20 @@ def _correlations(left: Matrix, mask: Matrix, moved: Matrix, masks: Matrix) -> M
 
 
 def _jackknife(
-    x: Matrix,
-    y: Matrix,
+    x: Order,
+    y: Order,
     together: NDArray[np.bool_],
     rows: NDArray[np.object_],
     columns: NDArray[np.object_],
     rho: float,
 ) -> tuple[float, float]:
-    """Return the 95 % interval from leaving out one language at a time, as row and as column."""
+    """Return the 95 % interval from leaving out one language at a time, as row and as column.
+
+    ``x`` and ``y`` are the codes of the pairs that take part, in the order of the cells of ``together``.
+    """
     values = []
     for language in dict.fromkeys([*rows.tolist(), *columns.tolist()]):
-        kept = together & (rows != language)[:, None] & (columns != language)[None, :]
+        kept = ((rows != language)[:, None] & (columns != language)[None, :])[together]
         values.append(_spearman(x[kept], y[kept]))
     without = np.array([value for value in values if not math.isnan(value)])
     count = len(without)

@@ -24,7 +24,7 @@ from xltransfer.analysis.geography import coordinates, kilometres
 from xltransfer.analysis.typology import REASONS, Measure, similarities
 from xltransfer.config.manifests import language_table
 from xltransfer.data.uriel import FEATURE_SETS
-from xltransfer.data.uriel_codes import Scheme
+from xltransfer.data.uriel_codes import DEFAULT_SCHEME, Scheme
 from xltransfer.languages import Language, LanguageTable
 
 if TYPE_CHECKING:
@@ -36,7 +36,17 @@ Matrix = NDArray[np.float64]
 NO_FAMILY: Final = ("other", "code switching", "")
 """Families, in lower case, whose members are not related."""
 
-_NO_TEXT: Final = "no text of both languages was counted"
+NO_TEXT: Final = "no text of both languages was counted, or one is mostly unknown to the tokenizer"
+"""Why a feature of texts is undefined."""
+
+TEXT_KINDS: Final[Mapping[str, str]] = {
+    "fertility_transfer": "one_sided",
+    "fertility_target": "one_sided",
+    "fertility_difference": "distance",
+    "vocabulary_jaccard": "similarity",
+    "token_overlap": "similarity",
+}
+"""Features of texts, and their kinds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +65,7 @@ def pair_features(
     texts: "StudyTexts | None" = None,
     *,
     measure: Measure = "cosine",
-    codes: Scheme = "individual",
+    codes: Scheme = DEFAULT_SCHEME,
     least: int = 1,
 ) -> pd.DataFrame:
     """Return the features of every pair of a study: its transfer languages by the target languages of all its tasks.
@@ -89,8 +99,9 @@ def language_pairs(
     texts: "StudyTexts | None" = None,
     *,
     measure: Measure = "cosine",
-    codes: Scheme = "individual",
+    codes: Scheme = DEFAULT_SCHEME,
     least: int = 1,
+    sets: Sequence[str] = FEATURE_SETS,
 ) -> pd.DataFrame:
     """Return the features of every ordered pair of a transfer and a target language.
 
@@ -104,6 +115,8 @@ def language_pairs(
         Counted texts by language code; None leaves the features of texts out.
     measure, codes, least
         Of URIEL's sets, see :func:`.typology.similarity`.
+    sets
+        Which of URIEL's sets; all of them by default.
 
     Returns
     -------
@@ -131,11 +144,28 @@ def language_pairs(
     sides = [_keys(side, known, name) for side, name in ((transfers, "transfers"), (targets, "targets"))]
     every = list(dict.fromkeys([*sides[0], *sides[1]]))
     row, column = (np.array([every.index(key) for key in side], dtype=np.intp) for side in sides)
-    square = [*_uriel(every, measure, codes, least, known), *_classes(every, known), _far(every, codes, known)]
+    square = [*_uriel(every, sets, measure, codes, least, known), *_classes(every, known), _far(every, codes, known)]
     features = [_part(feature, row, column) for feature in square]
     if texts is not None:
         features += _of_texts([texts.transfers.get(key) for key in sides[0]], [texts.targets.get(k) for k in sides[1]])
     return _tidy(features, *sides)
+
+
+def text_pairs(texts: "StudyTexts") -> pd.DataFrame:
+    """Return the features of texts alone, of every ordered pair of languages whose texts were counted.
+
+    Parameters
+    ----------
+    texts
+        What :func:`xltransfer.data.text_counts.study_texts` counted.
+
+    Returns
+    -------
+    DataFrame
+        As `language_pairs`.
+    """
+    sides = list(texts.transfers), list(texts.targets)
+    return _tidy(_of_texts(list(texts.transfers.values()), list(texts.targets.values())), *sides)
 
 
 def pair_matrix(pairs: pd.DataFrame, feature: str) -> pd.DataFrame:
@@ -174,9 +204,11 @@ def _part(feature: _Feature, row: NDArray[np.intp], column: NDArray[np.intp]) ->
     )
 
 
-def _uriel(every: list[str], measure: Measure, codes: Scheme, least: int, table: LanguageTable) -> list[_Feature]:
+def _uriel(
+    every: list[str], sets: Sequence[str], measure: Measure, codes: Scheme, least: int, table: LanguageTable
+) -> list[_Feature]:
     """Return URIEL's sets."""
-    found = {name: similarities(every, name, measure, codes=codes, least=least, table=table) for name in FEATURE_SETS}
+    found = {name: similarities(every, name, measure, codes=codes, least=least, table=table) for name in sets}
     reasons = np.array(REASONS, dtype=object)
     return [
         _Feature(name, "similarity", one.values, reasons[one.reason], one.shared / one.n_features)
@@ -224,14 +256,8 @@ def _of_texts(transfers: "Sequence[TextCounts | None]", targets: "Sequence[TextC
     """Return the features of texts; NaN where a language has none."""
     first, second = ([np.nan if one is None else one.fertility for one in side] for side in (transfers, targets))
     across, down = np.meshgrid(second, first)
-    shared, overlap = _vocabulary(transfers, targets)
-    return [
-        _Feature("fertility_transfer", "one_sided", down, _NO_TEXT),
-        _Feature("fertility_target", "one_sided", across, _NO_TEXT),
-        _Feature("fertility_difference", "distance", np.abs(down - across), _NO_TEXT),
-        _Feature("vocabulary_jaccard", "similarity", shared, _NO_TEXT),
-        _Feature("token_overlap", "similarity", overlap, _NO_TEXT),
-    ]
+    values = (down, across, np.abs(down - across), *_vocabulary(transfers, targets))
+    return [_Feature(name, kind, one, NO_TEXT) for (name, kind), one in zip(TEXT_KINDS.items(), values, strict=True)]
 
 
 def _vocabulary(

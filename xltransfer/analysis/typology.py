@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from xltransfer.analysis.frames import require_one_of
 from xltransfer.config.manifests import language_table
 from xltransfer.data.uriel import FEATURE_SETS, vectors
-from xltransfer.data.uriel_codes import Scheme, UrielCode, uriel_codes
+from xltransfer.data.uriel_codes import DEFAULT_SCHEME, Scheme, UrielCode, uriel_codes
 from xltransfer.languages import LanguageTable
 
 Matrix = NDArray[np.float64]
@@ -61,7 +61,7 @@ def similarity(
     features: str | Sequence[str] = FEATURE_SETS,
     measure: Measure = "cosine",
     *,
-    codes: Scheme = "individual",
+    codes: Scheme = DEFAULT_SCHEME,
     least: int = 1,
     table: LanguageTable | None = None,
 ) -> pd.DataFrame:
@@ -127,7 +127,7 @@ def similarities(
     features: str,
     measure: Measure = "cosine",
     *,
-    codes: Scheme = "individual",
+    codes: Scheme = DEFAULT_SCHEME,
     least: int = 1,
     table: LanguageTable | None = None,
 ) -> Similarities:
@@ -176,7 +176,7 @@ def vector_coverage(
     languages: Sequence[str],
     features: str | Sequence[str] = FEATURE_SETS,
     *,
-    codes: Scheme = "individual",
+    codes: Scheme = DEFAULT_SCHEME,
     table: LanguageTable | None = None,
 ) -> pd.DataFrame:
     """Return what URIEL knows of each language in each feature set.

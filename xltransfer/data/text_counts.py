@@ -47,8 +47,13 @@ class TextCounts:
 
     @property
     def fertility(self) -> float:
-        """Subwords a word, an unknown token being one; NaN for a text without words."""
-        return (int(self.counts.sum()) + self.n_unknown) / self.n_words if self.n_words else float("nan")
+        """Subwords a word, an unknown token being one.
+
+        NaN for a text without words, and for one that is mostly unknown: a stretch of letters that the tokenizer does
+        not know is one token however long it is, and would look like a fertility near 0.
+        """
+        known = int(self.counts.sum())
+        return (known + self.n_unknown) / self.n_words if self.n_words and known >= self.n_unknown else float("nan")
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,12 @@ observed, the individual one where that is equal.
 
 SCHEMES: Final[tuple[str, ...]] = get_args(Scheme)
 
+DEFAULT_SCHEME: Final[Scheme] = "fullest"
+"""Used wherever no scheme is named, because the other two throw observations away: of the 214 languages of
+`languages.csv` 169 have observed syntax under it (individual: 165, own: 168) and 105 observed phonology (98, 104).
+A published number that rests on single codes needs ``individual`` or ``own`` by name.
+"""
+
 
 @dataclass(frozen=True)
 class UrielCode:
@@ -49,7 +55,7 @@ class UrielCode:
 
 
 def uriel_codes(
-    languages: Sequence[str], vectors: Vectors, table: LanguageTable, scheme: Scheme = "individual"
+    languages: Sequence[str], vectors: Vectors, table: LanguageTable, scheme: Scheme = DEFAULT_SCHEME
 ) -> list[UrielCode]:
     """Return URIEL's code of each language in one feature set.
 

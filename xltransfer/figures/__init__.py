@@ -12,6 +12,9 @@ raises ``ValueError`` with what it expected. Intervals are the frame's own; a fi
 """
 
 from xltransfer.figures.alignment import alignment_curves
+from xltransfer.figures.alignment_means import alignment_means
+from xltransfer.figures.alignment_nudges import alignment_nudges
+from xltransfer.figures.alignment_scatter import alignment_scatter
 from xltransfer.figures.common_top import common_top_ranks
 from xltransfer.figures.correlation import task_correlation_matrix
 from xltransfer.figures.forest import forest
@@ -26,6 +29,9 @@ from xltransfer.figures.violins import transfer_violins
 
 __all__ = [
     "alignment_curves",
+    "alignment_means",
+    "alignment_nudges",
+    "alignment_scatter",
     "common_top_ranks",
     "forest",
     "improvement_bars",

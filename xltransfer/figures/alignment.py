@@ -26,9 +26,10 @@ from xltransfer.figures.text import shown, width
 
 _STATE: Final = ["setting", "transfer", "corpus", "steps", "adapter_seed", "task_adapter"]
 _PAIR: Final = ["source", "target", "dataset"]
-_LINES: Final = ("-", (0, (1, 1)), "-.")  # dashes are for permuted pairs
-_MOST: Final = len(TASK) * len(_LINES)
-_NAMES: Final = {
+LINES: Final = ("-", (0, (1, 1)), "-.")  # dashes are for permuted pairs
+MOST: Final = len(TASK) * len(LINES)
+"""States that a figure tells apart."""
+STATE_NAMES: Final = {
     "baseline": "untouched",
     "language_adapters": "language adapters",
     "task_adapters": "task adapter",
@@ -38,6 +39,7 @@ _NAMES: Final = {
     "shuffled_text": "shuffled text of",
     "random_sign": "random signs of",
 }
+"""Settings in words, in the order of legends."""
 
 
 @house_look()
@@ -107,18 +109,23 @@ def alignment_curves(
     return figure
 
 
+def plain_number(value: float) -> str:
+    """Return the label of a tick: in full, so that no power of ten stands apart at the end of the axis."""
+    return f"{round(value, 12):g}".replace("-", "−")
+
+
 def _lines(rows: pd.DataFrame) -> dict[tuple[Any, ...], dict[str, Any]]:
     """Return the look of every state, the untouched model first."""
     keys = rows[_STATE].drop_duplicates()
-    order = {name: number for number, name in enumerate(_NAMES)}
+    order = {name: number for number, name in enumerate(STATE_NAMES)}
     known = sorted(
         (tuple(None if pd.isna(value) else value for value in key) for key in keys.itertuples(index=False, name=None)),
         key=lambda key: (order.get(str(key[0]), len(order)), *(str(value) for value in key)),
     )
-    if len(known) > _MOST:
-        raise ValueError(f"states holds {len(known)} states, a figure tells {_MOST} apart; keep the rows of fewer")
+    if len(known) > MOST:
+        raise ValueError(f"states holds {len(known)} states, a figure tells {MOST} apart; keep the rows of fewer")
     return {
-        key: {"color": TASK[number % len(TASK)][0], "linestyle": _LINES[number // len(TASK)]}
+        key: {"color": TASK[number % len(TASK)][0], "linestyle": LINES[number // len(TASK)]}
         for number, key in enumerate(known)
     }
 
@@ -188,7 +195,7 @@ def _legend(lines: Mapping[tuple[Any, ...], dict[str, Any]], rows: pd.DataFrame,
 def _state_label(state: Mapping[str, Any], lines: Mapping[tuple[Any, ...], Any], places: Places) -> str:
     """Return what a state is called; what all states share that have it is not repeated, but for the language."""
     setting = str(state["setting"])
-    parts = [_NAMES.get(setting, shown(setting))]
+    parts = [STATE_NAMES.get(setting, shown(setting))]
     if state["task_adapter"]:
         parts.append(shown(state["task_adapter"]))
     if _differ(lines, "adapter_seed") and state["adapter_seed"] is not None:

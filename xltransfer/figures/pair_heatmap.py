@@ -4,6 +4,9 @@ Looks like the transfer heatmap, in the same order of languages, so that the two
 values are no changes, so its colours go from pale to dark and not from red to blue.
 """
 
+from collections.abc import Mapping
+from typing import Final
+
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
@@ -23,6 +26,24 @@ from xltransfer.figures.look import INK, house_look
 from xltransfer.figures.pick import pick, require_some, require_unique
 from xltransfer.figures.places import Places, Show, ink_legend
 from xltransfer.figures.text import shown
+
+FEATURES: Final[Mapping[str, str]] = {
+    "syntax_average": "syntax in URIEL",
+    "phonology_average": "phonology in URIEL",
+    "inventory_average": "sound inventory in URIEL",
+    "fam": "family tree in URIEL",
+    "learned": "learned vectors in URIEL",
+    "kilometres": "kilometres",
+    "same_script": "same script",
+    "same_family": "same family",
+    "same_genus": "same genus",
+    "fertility_transfer": "subwords a word, transfer text",
+    "fertility_target": "subwords a word, test text",
+    "fertility_difference": "difference in subwords a word",
+    "vocabulary_jaccard": "shared subwords (Jaccard)",
+    "token_overlap": "token overlap",
+}
+"""What features are called in figures and reports; URIEL's other sets go by their names."""
 
 _OWN = "the language itself"
 
@@ -87,15 +108,20 @@ def pair_heatmap(
         columns=places.labels([(code, "") for code in across]),
         row_groups=groups(sources),
         column_groups=groups(targets),
-        title=f"{shown(key['feature'])} of {sides[0]} and {sides[1]}",
+        title=f"{feature_label(key['feature'])}: {sides[0]} by {sides[1]}",
         caption=_caption(rows),
         legend=[*_legend(values, own), *ink_legend([*sources, *targets])],
     )
     frame = framed(texts, sources, targets, size, sides)
     _draw(frame.axes, values, own, norm)
     kind = "" if key["kind"] == "one_sided" else f" ({key['kind']})"
-    draw_bar(frame, norm, SEQUENTIAL, f"{shown(key['feature'])}{kind}")
+    draw_bar(frame, norm, SEQUENTIAL, f"{feature_label(key['feature'])}{kind}")
     return frame.figure
+
+
+def feature_label(name: str) -> str:
+    """Return what a feature is called."""
+    return FEATURES.get(name, shown(name))
 
 
 def _norm(values: NDArray[np.float64], limits: tuple[float, float] | None) -> Normalize:

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from xltransfer.config.manifests import DatasetManifest
+from xltransfer.config.resolve import EntryRef
+from xltransfer.data.parallel_text import matched, read_side
 from xltransfer.data.world import Counts, World, WorldSpec, make_world, write_world
 from xltransfer.errors import DataError
 
@@ -114,6 +116,7 @@ def test_manifests_are_valid_and_name_files_that_exist(written: tuple[World, Pat
         ("world-text", "text", {"train"}),
         ("world-ud", "conllu", {"train", "dev", "test"}),
         ("world-ner", "bio", {"train", "test"}),
+        ("world-parallel", "text", {"test"}),
     ):
         manifest = DatasetManifest.model_validate(yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8")))
         assert (manifest.name, manifest.reader.kind, manifest.root) == (name, kind, ".")
@@ -132,3 +135,15 @@ def test_parts_without_sentences_are_not_written(tmp_path: Path) -> None:
     assert set(trees["entries"][0]["files"]) == {"train", "test"}
     assert trees["root"] == "demo"
     assert not list(tmp_path.rglob("*-ud-dev.conllu")) and not (tmp_path / "parallel").exists()
+    assert not (tmp_path / "world-parallel.yaml").exists()
+
+
+def test_translations_are_declared_and_share_ids(written: tuple[World, Path]) -> None:
+    world, folder = written
+    manifest = DatasetManifest.model_validate(yaml.safe_load((folder / "world-parallel.yaml").read_text("utf-8")))
+    refs = [EntryRef(manifest.name, e.name, e.language, manifest.reader, folder, e.files) for e in manifest.entries]
+    first, second, *_ = (read_side(ref, "test") for ref in refs)
+    assert first.collection == second.collection == "world-11-parallel"
+    assert [text.id for text in first.texts] == [text.id for text in matched(first, second).texts]
+    assert len({text.id for text in first.texts}) == 9
+    assert [text.text for text in second.texts] == world.parallel(9)[world.codes[1]]

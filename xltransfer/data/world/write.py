@@ -7,13 +7,13 @@ parallel/CODE.txt                          equal line numbers are translations
 nli/, qa/, reviews/                        see ``write_examples``
 distances/{sound,lexical,order,script,tree}.csv
 languages.csv, world.json                  the languages; the spec
-world-{text,ud,ner,nli,qa,reviews}.yaml    dataset manifests
+world-{text,ud,ner,parallel,nli,qa,reviews}.yaml    dataset manifests
 """
 
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def write_world(world: World, folder: Path, root: str = ".") -> tuple[Path, ...]
     Returns
     -------
     tuple of Path
-        The manifests: text, ud, ner, and those of nli, qa and reviews that the world has.
+        The manifests: text, ud, ner, and those of parallel, nli, qa and reviews that the world has.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def bio(utterances: Sequence[Utterance]) -> str:
 
 
 def manifests(world: World, root: str) -> tuple[dict[str, Any], ...]:
-    """Return the dataset manifests of a world: text, ud, ner, and those of pairs, questions and reviews."""
+    """Return the dataset manifests of a world: text, ud, ner, and those of what else it has."""
     common = {
         "source": f"made by xltransfer.data.world, seed {world.spec.seed}",
         "licence": "Apache-2.0",
@@ -163,8 +163,23 @@ def manifests(world: World, root: str) -> tuple[dict[str, Any], ...]:
                 for lang in world.languages
             ],
         },
+        *_parallel_manifest(world, common),
         *example_manifests(world, common),
     )
+
+
+def _parallel_manifest(world: World, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the manifest of the translations, if the world has any; they are of a part ``test``, none is held out."""
+    if world.spec.counts.parallel:
+        yield {
+            "name": "world-parallel",
+            "title": "Artificial world: translations",
+            **common,
+            "reader": {"kind": "text", "held_out": 0.0, "parallel": {"test": f"world-{world.spec.seed}-parallel"}},
+            "entries": [
+                _entry(lang, f"parallel-{lang.code}", {"test": f"parallel/{lang.code}.txt"}) for lang in world.languages
+            ],
+        }
 
 
 def _entry(language: Language, name: str, files: dict[str, str]) -> dict[str, Any]:
