@@ -2,9 +2,10 @@
 
     python analyses/demo_power.py --out power [--seeds 10] [--scale 1.0] [--workers 2]
 
-Each seed is another world, another base model and another study, in a folder of its own (2 to 4 minutes on two cores at
-scale 1); a folder that is finished is only read. Writes correlations.csv (a row per seed, task, metric, k and
-distance), power.csv (share of seeds with p < 0.05 and the mean rho) and controls.csv (the positive control).
+Each seed is another world, another base model and another study, in a folder of its own, as ``xltransfer demo --quick``
+makes them (2 to 3 minutes on two cores at scale 1); a folder that is finished is only read. Writes correlations.csv (a
+row per seed, task, metric, k and distance), power.csv (share of seeds with p < 0.05 and the mean rho) and controls.csv
+(the positive control).
 """
 
 import math
@@ -55,19 +56,20 @@ def main(
     workers: Annotated[int, typer.Option(help="Processes of each run.")] = 2,
 ) -> None:
     """Repeat the demo over seeds and state its power."""
-    from xltransfer.cli.demo import demo_results, run_demo
+    from xltransfer.cli.demo import run_demo
+    from xltransfer.cli.demo_found import transfer_found
     from xltransfer.cli.tables import show, write_csv
     from xltransfer.config.load import load_study
-    from xltransfer.protocols.transfer.demo import demo_of
+    from xltransfer.protocols.demo import QUICK, demo_of
 
     found, controls = [], []
     for seed in range(1, seeds + 1):
         folder = out / f"seed{seed:02d}"
         print(f"seed {seed} of {seeds}", flush=True)
-        failed = run_demo(demo_of(seed, scale), folder, workers)
+        failed = run_demo(demo_of(seed, scale), folder, workers, quick=True)
         if failed:
             print(f"seed {seed}: {failed}")
-        correlations, control = demo_results(folder, load_study(folder / "demo.yaml").seen, seed)
+        correlations, control = transfer_found(folder, load_study(folder / QUICK.study).seen, seed)
         found.append(correlations.assign(seed=seed))
         controls.append(control.assign(seed=seed))
     frames = {"correlations": pd.concat(found), "controls": pd.concat(controls)}

@@ -6,20 +6,21 @@ bar for interaction, of the languages that any of [A], [AB] and [ABC] improves; 
 
 import pandas as pd
 from results import Made, Results, item
-from table06 import run_scores
 
-from xltransfer.analysis.interference_gains import ANY, SETTINGS, adapter_scores, improvement_shares
+from xltransfer.analysis.composition_scores import composition_scores
+from xltransfer.analysis.interference_gains import adapter_scores, improvement_shares
 from xltransfer.figures.interference_shares import improvement_bars
+from xltransfer.report.interaction.reading import improvements
 
 
 def figure02(transfer: Results, interaction: Results) -> Made:
     """A figure per base and kind of fusion, and the shares and scores behind them."""
-    scores = adapter_scores(run_scores(interaction), non_members="ignore")
+    scores = adapter_scores(composition_scores(interaction.measurements), non_members="ignore")
     trained = steps(transfer)
     made: dict[str, object] = {"figure02_scores": scores}
     tables = []
     for fusion, part in scores.groupby("fusion", sort=True):
-        shares = improvement_shares(pd.concat([trained, compositions(part)], ignore_index=True))
+        shares = improvement_shares(pd.concat([trained, improvements(part)], ignore_index=True))
         tables.append(shares.assign(fusion=fusion))
         for base in sorted(shares["base"].unique()):
             made["_".join(filter(None, ["figure02", str(base), str(fusion)]))] = improvement_bars(shares, base=base)
@@ -33,12 +34,6 @@ def steps(results: Results) -> pd.DataFrame:
     improves = (means["ts"] > 0).astype("boolean").where(means["ts"].notna())
     setting = "k" + means["steps"].astype(str)
     return means.rename(columns={"transfer": "language"}).assign(setting=setting, improves=improves)
-
-
-def compositions(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return whether language adapters improve a language, a row per setting that the study has."""
-    names = [name for name in (*SETTINGS.values(), ANY) if scores[f"improves_{name}"].notna().any()]
-    return pd.concat([scores.assign(setting=name, improves=scores[f"improves_{name}"]) for name in names])
 
 
 if __name__ == "__main__":

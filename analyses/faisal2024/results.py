@@ -1,5 +1,6 @@
 """What every script of this folder starts from and ends with: a results folder in, tables and figures out."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,10 @@ from matplotlib.figure import Figure
 import xltransfer
 from xltransfer.analysis import interval_statistics, out_of_aggregates, transfer_scores
 from xltransfer.analysis.changes import replicate_changes
+from xltransfer.analysis.composition_scores import composition_scores
+from xltransfer.analysis.interference_gains import adapter_scores
 from xltransfer.analysis.interval_statistics import Statistics
+from xltransfer.errors import ConfigError
 from xltransfer.report.choose import chosen_rows, ranked_metrics, untouched_items
 from xltransfer.report.names import languages_of
 from xltransfer.report.pictures import drawing
@@ -78,17 +82,20 @@ class Results:
 def item(make: Callable[..., Made]) -> None:
     """Run a script: read the folders, make the item, write and name every file.
 
-    ``make`` takes as many `Results` as the script takes folders.
+    ``make`` takes a `Results` for each folder of the script, in their order; those with a default need not be given.
     """
-    one = make.__code__.co_argcount == 1
+    folders = inspect.signature(make).parameters
+    least = sum(folder.default is inspect.Parameter.empty for folder in folders.values())
+    named = " ".join(name.upper() if place < least else f"[{name.upper()}]" for place, name in enumerate(folders))
 
     def command(
-        runs: Annotated[list[Path], typer.Argument(help="Results folder" + ("." if one else "s, one per base model."))],
+        runs: Annotated[list[Path], typer.Argument(help=f"Results folders, in this order: {named}.")],
         out: Annotated[Path, typer.Option(help="Folder for CSV, PNG and SVG; made if absent.")] = Path("paper-items"),
     ) -> None:
+        if not least <= len(runs) <= len(folders):
+            expected = str(least) if least == len(folders) else f"{least} to {len(folders)}"
+            raise typer.BadParameter(f"{len(runs)} results folders given, expected {expected}: {named}")
         results = [Results(xltransfer.open_run(folder)) for folder in runs]
-        if len(results) != make.__code__.co_argcount:
-            raise typer.BadParameter(f"{len(results)} results folders given, expected {make.__code__.co_argcount}")
         out.mkdir(parents=True, exist_ok=True)
         for name, content in make(*results).items():
             for path in write(content, out / name):
@@ -123,6 +130,35 @@ def self_scores(results: Results) -> pd.DataFrame:
         wide = means.pivot(index=keys, columns="steps", values=column)
         table = table.join(wide.rename(columns=lambda steps, name=name: name.format(steps)))
     return table.reset_index()
+
+
+def with_adapters(scores: pd.DataFrame, interaction: Results | None) -> pd.DataFrame:
+    """Return `self_scores` with what an interaction run of the same base scores each language by language adapters.
+
+    ``base_score_adapters`` (the task adapter alone, in that run), ``a1``, ``a2``, ``a3`` (its own adapter, and the mean
+    over its pairs and threes, on the mean of its test sets), ``n_pairs``, ``n_triples``, ``improves_a1`` to
+    ``improves_any``: columns [1A], [2A], [3A] of the paper. With several kinds of ``fusion`` there is a row for each.
+    NaN for a language that is not in that run; without a run the scores are as they are.
+
+    Raises
+    ------
+    ConfigError
+        The two runs have no base, task and language in common.
+    """
+    if interaction is None:
+        return scores
+    adapters = adapter_scores(composition_scores(interaction.measurements), non_members="ignore")
+    adapters = adapters.rename(columns={"language": "transfer", "base_score": "base_score_adapters"})
+    keys = ["base", "task", "metric"]
+    every_kind = scores.merge(adapters[[*keys, "fusion"]].drop_duplicates(), how="left", on=keys)
+    both = every_kind.merge(adapters, how="left", on=[*keys, "fusion", "transfer"])
+    if both["base_score_adapters"].isna().all():
+        mine, others = (sorted({*zip(frame["base"], frame["task"], strict=True)}) for frame in (scores, adapters))
+        raise ConfigError(
+            f"{interaction.run.folder} has no scores of a base and task of the transfer run, {mine}; it has {others}, "
+            "or other languages"
+        )
+    return both
 
 
 def conditions(frame: pd.DataFrame) -> list[dict[str, Any]]:

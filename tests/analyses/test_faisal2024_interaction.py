@@ -1,7 +1,9 @@
 """Scripts that read interaction runs, or tasks of inference and questions: a run of known counts, scored by hand."""
 
 import itertools
-from collections.abc import Collection, Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,16 @@ from matplotlib.figure import Figure
 from results import Results, write
 from simulate_run import Spec, simulate
 from table06 import DEAD_ZONES, table06
+from tables07_09_11 import tables07_09_11
+from tables08_10_12 import tables08_10_12
 from tables13_14 import tables13_14
+from tables15_18 import tables15_18
 
 import xltransfer
 from xltransfer.errors import ConfigError
 from xltransfer.runs.cluster_counts import ClusterCounts
 
+SCRIPTS = Path(__file__).resolve().parents[2] / "analyses" / "faisal2024"
 CODES = ["fin", "hun", "wol", "eng", "zho"]
 SENTENCES, WORDS = 30, 20
 TARGETS = targets_of({code: range(i * SENTENCES, (i + 1) * SENTENCES) for i, code in enumerate(CODES)}, "pos")
@@ -190,3 +196,99 @@ def test_tables13_14_are_the_self_transfer_of_their_tasks(transfer: Results) -> 
 def test_tables13_14_say_what_a_run_lacks(transfer: Results) -> None:
     with pytest.raises(ConfigError, match="scores of the tasks dep, pos, none of the shapes nli and qa"):
         tables13_14(transfer)
+
+
+def of_base(results: Results, base: str) -> Results:
+    """The transfer run under another name of its base."""
+    both = Results(results.run)
+    for name in ("ts", "changes"):
+        vars(both)[name] = getattr(results, name).assign(base=base)
+    return both
+
+
+def interaction_of(transfer: Results, base: str) -> Results:
+    """A made-up interaction run of the transfer run's languages: known scores of [A], [AB] and [ABC] in pos."""
+    codes = sorted(transfer.ts.loc[transfer.ts["self_transfer"], "transfer"].unique())
+    assert len(codes) >= 2
+    rows = []
+    for place, code in enumerate(codes):
+        rows.append(("baseline", "", code, 50.0))
+        rows.append(("language_adapter", code, code, 50.0 + place))
+        rows += [("fusion_trained", f"{code}+{b}", code, 40.0 + n) for n, b in enumerate(c for c in codes if c != code)]
+    frame = pd.DataFrame(rows, columns=["setting", "transfer", "target", "score"])
+    # Members of a composition stand in one order.
+    frame["transfer"] = ["+".join(sorted(members.split("+"))) for members in frame["transfer"]]
+    fixed = {"protocol": "interaction", "base": base, "task": "pos", "metric": "accuracy", "dataset": "ud",
+             "n_items": 9, "device": "cpu", "adapter_seed": 0}  # fmt: skip
+    run = MadeUpRun(entries=[])
+    results = Results(run)  # type: ignore[arg-type]
+    vars(results)["measurements"] = frame.assign(**fixed)
+    return results
+
+
+def test_tables07_09_11_have_the_columns_of_language_adapters(transfer: Results) -> None:
+    one = of_base(transfer, "mbert")
+    alone, both = tables07_09_11(one), tables07_09_11(one, interaction_of(transfer, "mbert"))
+    assert set(alone) == set(both) and "a1" not in alone["tables07_09_11_pos"]
+    table = both["tables07_09_11_pos"]
+    codes = sorted(table["transfer"].unique())
+    for place, code in enumerate(codes):
+        row = table[table["transfer"] == code].iloc[0]
+        others = range(len(codes) - 1)
+        assert (row["base_score_adapters"], row["a1"]) == (50.0, 50.0 + place)
+        assert row["a2"] == pytest.approx(np.mean([40.0 + n for n in others])) and row["n_pairs"] == len(others)
+        assert np.isnan(row["a3"]) and row["improves_a1"] == (place > 0) and not row["improves_a2"]
+    # A task that the interaction run lacks keeps its rows.
+    other = both["tables07_09_11_dep"]
+    assert len(other) == len(alone["tables07_09_11_dep"]) and other["a1"].isna().all()
+    pd.testing.assert_frame_equal(
+        table[alone["tables07_09_11_pos"].columns], alone["tables07_09_11_pos"], check_index_type=False
+    )
+
+
+def test_tables07_09_11_refuse_an_interaction_run_of_another_base(transfer: Results) -> None:
+    with pytest.raises(ConfigError, match="no scores of a base and task of the transfer run.*'other', 'pos'"):
+        tables07_09_11(of_base(transfer, "mbert"), interaction_of(transfer, "other"))
+
+
+def test_tables08_10_12_put_language_adapters_of_two_bases_side_by_side(transfer: Results) -> None:
+    first, second = (of_base(transfer, base) for base in ("mbert", "xlmr"))
+    interactions = [interaction_of(transfer, base) for base in ("mbert", "xlmr")]
+    scores = tables08_10_12(first, second, *interactions)["tables08_10_12_scores"]
+    assert isinstance(scores, pd.DataFrame)
+    pos = scores[scores["task"] == "pos"]
+    average, rows = pos[pos["transfer"] == "Avg."].iloc[0], pos[pos["transfer"] != "Avg."]
+    for name in ("a1_mbert", "a2_xlmr", "base_score_mbert", "k10_xlmr"):
+        assert average[name] == pytest.approx(rows[name].mean())
+    assert (rows["a1_mbert"] == rows["a1_xlmr"]).all() and set(rows["fusion"]) == {"trained"}
+    plain = tables08_10_12(first, second)["tables08_10_12_scores"]
+    assert isinstance(plain, pd.DataFrame) and not {"fusion", "a1_mbert"} & set(plain)
+    with pytest.raises(ConfigError, match="interaction runs of both bases"):
+        tables08_10_12(first, second, interactions[0])
+
+
+def test_tables17_and_18_are_the_ranking_of_inference_and_questions(transfer: Results) -> None:
+    results = Results(transfer.run)
+    names = {"pos": "xnli", "dep": "tydiqa"}
+    for name in ("ts", "changes"):
+        frame = getattr(transfer, name)
+        vars(results)[name] = frame.assign(task=frame["task"].map(names))
+    ranking = tables15_18(results)["tables15_18_ranking"]
+    assert isinstance(ranking, pd.DataFrame) and set(ranking["task"]) == {"xnli", "tydiqa"}
+    for task, old in (("xnli", "pos"), ("tydiqa", "dep")):
+        mine = ranking[(ranking["task"] == task) & (ranking["steps"] == 10)].set_index("transfer")
+        rows = transfer.ts[(transfer.ts["task"] == old) & (transfer.ts["steps"] == 10) & transfer.ts["aggregated"]]
+        means = rows.groupby("transfer")["ts"].mean()
+        assert mine["aggregated_transfer"].to_dict() == pytest.approx(means.to_dict())
+        assert mine["aggregated_transfer"].sort_values(ascending=False).index[0] == mine["rank"].idxmin()
+
+
+def given(make: Callable[..., object], *folders: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, str(SCRIPTS / f"{make.__name__}.py"), *folders, "--out", "unused"]
+    return subprocess.run(words, capture_output=True, text=True, check=False, encoding="utf-8")
+
+
+def test_a_script_says_which_folders_it_takes() -> None:
+    few = given(tables08_10_12, "one")
+    assert few.returncode == 2 and "1 results folders given, expected 2 to 4" in few.stderr
+    assert "[FIRST_INTERACTION]" in few.stderr

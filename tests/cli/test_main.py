@@ -84,7 +84,7 @@ def test_help_of_a_command_names_everything(xltransfer: Any, command: str) -> No
     ("command", "words"),
     [
         ("plan", ["in seconds", "default: 10.0", "default: 1"]),
-        ("scores", ["optimizer steps k", "default: 10", "default: baseline", "percent"]),
+        ("scores", ["optimizer steps k", "Default: 10", "Default: baseline", "percent"]),
         ("predict", ["Optimizer steps k", "default: 0", "from 0"]),
         ("check", ["percent", "80 %"]),
     ],

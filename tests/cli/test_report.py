@@ -81,8 +81,9 @@ def test_help_teaches() -> None:
 
 def test_audit_tables_need_the_study_alone(mini_study: Any) -> None:
     tables = audit_tables(str(mini_study.path), None)
-    assert set(tables) == {"overlaps", "corpora"}
+    assert set(tables) == {"overlaps", "corpora", "text_pairs"}
     assert len(tables["corpora"].frame) == 3
+    assert tables["text_pairs"].frame["token_overlap"].notna().all()
 
 
 def test_a_bar_waits_ten_seconds_and_tells_time_left(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

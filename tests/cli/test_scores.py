@@ -149,6 +149,8 @@ def test_verdict_fails_for_a_single_changed_bit() -> None:
     frame = pd.DataFrame([row | {"exact": True}, row | {"exact": False}])
     assert zero_steps_verdict(frame).startswith("zero_steps: FAIL, 1 of 2 rows differ from the baseline, first pos nll")
     assert "PASS, 1 corpora" in zero_steps_verdict(frame[:1])
+    lost = zero_steps_verdict(frame, "cls")
+    assert lost == "zero_steps: 1 of 2 rows differ from the baseline, as pooler: cls makes them"
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ def test_writes_a_scaled_world_and_says_what_is_in_it(tmp_path):
     result = RUNNER.invoke(app, ["--out", str(tmp_path), "--seed", "3", "--scale", "0.01"])
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    kinds = ("text", "ud", "ner", "nli", "qa", "reviews")
-    assert lines[-6:] == [str(tmp_path / f"world-{kind}.yaml") for kind in kinds]
+    kinds = ("text", "ud", "ner", "parallel", "nli", "qa", "reviews")
+    assert lines[-7:] == [str(tmp_path / f"world-{kind}.yaml") for kind in kinds]
     assert "inference (nli/) of 6 train and 3 test pairs" in result.stdout
     assert "each language: 40 lines of text" in result.stdout
     assert "lexical, order, script, sound, tree" in result.stdout

@@ -49,8 +49,9 @@ def test_the_page_links_its_files_shows_its_figures_and_has_every_id_once(writte
     html = written.page.read_text(encoding="utf-8")
     links = set(re.findall(r'href="([^"#]+)"', html))
     assert links and all((written.page.parent / link).is_file() for link in links)
-    # The forest plot, recipients, violins and seen/unseen; the heatmap is drawn by the page.
-    assert len(re.findall(r'<img src="data:image/png;base64,', html)) == 4
+    # The forest plot, recipients, violins, seen/unseen and five features of the pairs; the heatmap of transfer is drawn
+    # by the page.
+    assert len(re.findall(r'<img src="data:image/png;base64,', html)) == 9
     assert "No figure: " not in html
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from xltransfer.report.findings import OnStep, Options
+    from xltransfer.report.findings import OnStep
+    from xltransfer.report.options import Options
     from xltransfer.report.tables import Table
     from xltransfer.report.write import Written
 
 Scale = Literal["ts", "delta", "log_ratio", "logit_delta"]
 Estimand = Literal["this_test_set", "new_sentences", "new_targets"]
+Order = Literal["listed", "near_far", "both"]
 
 QUIET = 10.0
 """Seconds before a bar is shown."""
@@ -27,26 +29,58 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Folder of the report; made. Default: FOLDER/report.")] = None,
     task: Annotated[str | None, typer.Option(help="Only this task. Default: all.")] = None,
     metric: Annotated[
-        str | None, typer.Option(help="Metric of the report. Default: the main one of each task.")
+        str | None,
+        typer.Option(help="Transfer, interaction: metric of the report. Default: the main one of each task."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Only this number of optimizer steps k. Default: all.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Transfer: only this number of optimizer steps k. Default: all.")
+    ] = None,
     scale: Annotated[
-        Scale,
+        Scale | None,
         typer.Option(
-            help="How a change is stated. ts: percent of the baseline, as in the paper; delta: points, or nats; "
-            "log_ratio: natural log of after/before; logit_delta: log odds. Positive is always an improvement."
+            help="Transfer: how a change is stated. ts (default): percent of the baseline, as in the paper; delta: "
+            "points, or nats; log_ratio: natural log of after/before; logit_delta: log odds. Positive is always an "
+            "improvement."
         ),
-    ] = "ts",
+    ] = None,
     estimand: Annotated[
         Estimand | None,
         typer.Option(
-            help="What intervals are for. this_test_set: other replicates on these sentences; new_sentences: other "
-            "sentences too; new_targets: other target languages. Default: cells for new_sentences, aggregates of "
+            help="Transfer: what intervals are for. this_test_set: other replicates on these sentences; new_sentences: "
+            "other sentences too; new_targets: other target languages. Default: cells for new_sentences, aggregates of "
             "transfer languages for new_targets."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the simulations behind rank sets and reliabilities.", min=0)] = 1,
-    draws: Annotated[int, typer.Option(help="Simulated tables behind rank sets.", min=100)] = 2000,
+    order: Annotated[
+        Order | None,
+        typer.Option(
+            help="Interaction: which of A's two partners is B. listed (default): the earlier one in the study; "
+            "near_far: the typologically nearer one; both: each once."
+        ),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(help="Interaction: URIEL's feature set that says who is near, for near_far. Default: syntax_knn."),
+    ] = None,
+    dead_zone: Annotated[
+        float | None,
+        typer.Option(
+            help="Interaction: differences of up to so many item standard errors are ties. Default: 0, equal scores "
+            "only, as in the paper.",
+            min=0.0,
+        ),
+    ] = None,
+    transfer: Annotated[
+        Path | None,
+        typer.Option(help="Alignment: a finished transfer run, to lay its scores beside the change of alignment."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Transfer, alignment: seed of simulations and permutations. Default: 1.", min=0),
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option(help="Transfer: simulated tables behind rank sets. Default: 2,000.", min=100)
+    ] = None,
     study: Annotated[
         str | None, typer.Option(help="Study file or name: also audit overlaps between its texts and test sets.")
     ] = None,
@@ -62,11 +96,19 @@ def report(
     Start with the summary: which languages help or hurt, whether their rank sets separate, how many cells survive the
     correction for having looked at all of them. Where the noise hides everything, it says so.
 
+    The page is that of the run's protocol: transfer, interaction or alignment. An option begins with the protocols that
+    take it, where not all do; given for a run of another one it is refused.
+
     Example: xltransfer report runs/mine --task pos --steps 10 --scale delta --out pos_report
     """
-    from xltransfer.report.findings import Options
+    from xltransfer.report.options import options_of
+    from xltransfer.runs.open import open_run
 
-    options = Options(task, metric, steps, scale, estimand, seed, draws)
+    given = {
+        "task": task, "metric": metric, "steps": steps, "scale": scale, "estimand": estimand, "order": order,
+        "features": features, "dead_zone": dead_zone, "transfer": transfer, "seed": seed, "draws": draws,
+    }  # fmt: skip
+    options = options_of(str(open_run(folder).study["protocol"]), given)
     audit = audit_tables(study, data_root) if study is not None else None
     show(write(folder, out or folder / "report", options, audit))
 
@@ -97,15 +139,23 @@ def show(written: "Written") -> None:
 
 
 def audit_tables(study: str, data_root: Path | None) -> "dict[str, Table]":
-    """Return the audit of a study's data as tables of the report."""
+    """Return the audit of a study's data as tables of the report; of a transfer study the features of its texts too."""
+    from xltransfer.analysis.pair_features import text_pairs
     from xltransfer.config.load import load_study
     from xltransfer.data.audit import audit
+    from xltransfer.data.text_counts import study_texts
     from xltransfer.data.tokenizer import load_tokenizer
     from xltransfer.report.audit import overlap_tables
+    from xltransfer.report.typology_tables import text_pair_table
 
     resolved = load_study(study, data_root)
-    found = audit(resolved, load_tokenizer(resolved.model))
-    return overlap_tables(found.overlap, found.corpora, found.replicates)
+    tokenizer = load_tokenizer(resolved.model)
+    found = audit(resolved, tokenizer)
+    tables = overlap_tables(found.overlap, found.corpora, found.replicates)
+    if resolved.study.protocol != "transfer":
+        return tables
+    texts = text_pair_table(text_pairs(study_texts(resolved, tokenizer)))
+    return {**tables, texts.name: texts}
 
 
 @contextmanager

@@ -1,9 +1,12 @@
-"""``xltransfer scores``: baselines, rankings, noise and controls of a results folder, each as a table.
+"""``xltransfer scores``: baselines, rankings, noise and controls of a transfer run, each as a table.
+
+Runs of protocol interaction are read by `scores_interaction`.
 
 The numbers come from `xltransfer.analysis`; here they are chosen, put beside each other and printed. Works where torch
 cannot be imported.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -34,26 +37,70 @@ def scores(
     folder: Annotated[Path, typer.Argument(help="Results folder.")],
     task: Annotated[str | None, typer.Option(help="Only this task. Default: all.")] = None,
     metric: Annotated[str | None, typer.Option(help="Metric to rank by. Default: the main one of each task.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Only this number of optimizer steps k. Default: all.")] = None,
-    against: Annotated[Against, typer.Option(help="What a nudged model is compared with.")] = "baseline",
-    top: Annotated[int, typer.Option(help="Transfer languages shown per ranking.", min=1)] = 10,
-    labels: Annotated[bool, typer.Option("--labels", help="Also a table of the scores per gold label.")] = False,
+    steps: Annotated[
+        int | None, typer.Option(help="Transfer: only this number of optimizer steps k. Default: all.")
+    ] = None,
+    against: Annotated[
+        Against | None, typer.Option(help="Transfer: what a nudged model is compared with. Default: baseline.")
+    ] = None,
+    top: Annotated[int | None, typer.Option(help="Transfer: languages shown per ranking. Default: 10.", min=1)] = None,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Transfer: also a table of the scores per gold label.")
+    ] = False,
     csv: Annotated[
         Path | None, typer.Option(help="Folder for the frames as CSV, unrounded and whole; made if absent.")
     ] = None,
 ) -> None:
-    """Print the transfer scores and rankings of the results folder FOLDER.
+    """Print the scores of the results folder FOLDER: of a transfer run, or of an interaction run.
 
     A transfer score ts is the change of a target's score in percent of its baseline, positive where the target gained.
     Targets at the floor (not shown to be above the trivial predictor) or too small are in no mean and no ranking.
+
+    Of an interaction run: every language without and with language adapters, how many members of compositions gain, and
+    the signs of every language, against its own adapter [A] and against two of its own, [AA'].
     """
+    from xltransfer.cli.scores_interaction import print_interaction
+    from xltransfer.runs.open import open_run
+
+    run = open_run(folder)
+    protocol = str(run.study["protocol"])
+    _refuse_others(protocol, {"steps": steps, "against": against, "top": top, "labels": labels or None})
+    if protocol == "interaction":
+        print_interaction(run, task, metric, csv)
+    else:
+        _print_transfer(run, task, metric, steps, against or "baseline", top or 10, labels, csv)
+
+
+def _refuse_others(protocol: str, given: Mapping[str, object]) -> None:
+    """Refuse a protocol that this command does not read, and options of transfer runs for another one."""
+    from xltransfer.errors import ConfigError
+
+    if protocol not in ("transfer", "interaction"):
+        raise ConfigError(
+            f"the folder holds a run of protocol {protocol}; this command reads runs of protocol transfer or "
+            "interaction. 'xltransfer report' reads every one"
+        )
+    wrong = [f"--{name}" for name, value in given.items() if value is not None]
+    if protocol != "transfer" and wrong:
+        raise ConfigError(f"{', '.join(wrong)}: only for runs of protocol transfer; this run is of protocol {protocol}")
+
+
+def _print_transfer(
+    run: "Run",
+    task: str | None,
+    metric: str | None,
+    steps: int | None,
+    against: Against,
+    top: int,
+    labels: bool,
+    csv: Path | None,
+) -> None:
+    """Print what there is of a transfer run."""
     from xltransfer.analysis import out_of_aggregates, transfer_scores
     from xltransfer.cli.tables import write_csv
     from xltransfer.report.choose import check_steps, chosen_rows, ranked_metrics, untouched_items
     from xltransfer.report.overview import baseline_scores_by_task
-    from xltransfer.runs.open import open_run
 
-    run = open_run(folder)
     rows = chosen_rows(run, task, labels=labels)
     mains = ranked_metrics(run, set(rows["task"]), metric)
     plain = rows[~rows["metric"].str.contains("[", regex=False)]
@@ -65,10 +112,10 @@ def scores(
     frames |= {"transfer_scores": ts}
     _show_baseline(frames["baseline"])
     frames |= _show_transfer(ts, mains, steps, top, against)
-    frames |= _show_checks(plain, flags, mains)
+    frames |= _show_checks(plain, flags, mains, str(run.study["nudge"]["pooler"]))
     if labels:
         frames |= _show_labels(rows, flags, steps, against)
-    _show_failures(run)
+    show_failures(run)
     if csv is not None:
         write_csv(frames, csv)
 
@@ -114,7 +161,9 @@ def _show_transfer(
     return {"ts_ranges": ranges, "ranking": ranking}
 
 
-def _show_checks(rows: "pd.DataFrame", flags: "pd.DataFrame", mains: dict[str, str]) -> "dict[str, pd.DataFrame]":
+def _show_checks(
+    rows: "pd.DataFrame", flags: "pd.DataFrame", mains: dict[str, str], pooler: str
+) -> "dict[str, pd.DataFrame]":
     """Print what tells an effect from noise: noise floor, controls, sources of variance; return the frames."""
     from xltransfer.analysis import controls, noise_floor
     from xltransfer.cli.tables import show
@@ -124,7 +173,7 @@ def _show_checks(rows: "pd.DataFrame", flags: "pd.DataFrame", mains: dict[str, s
     of_main = noise[noise["metric"] == noise["task"].map(mains)].drop(columns=["base", "device"])
     show(of_main, "noise floor: the untouched model scored again (differences in the metric's unit, ts in percent)",
          places=dict.fromkeys(("max_difference", "mean_difference", "max_ts", "mean_ts"), 5))  # fmt: skip
-    print(zero_steps_verdict(made))
+    print(zero_steps_verdict(made, pooler))
     others = made[(made["setting"] != "zero_steps") & (made["metric"] == made["task"].map(mains))]
     columns = ["setting", "task", "metric", "transfer", "corpus", "steps", "n_targets", "aggregated_ts", "nudge_ts"]
     others = others.assign(n_targets=others["n_targets"].astype("Int64"))
@@ -168,7 +217,7 @@ def _show_labels(
     return {"labels": table}
 
 
-def _show_failures(run: "Run") -> None:
+def show_failures(run: "Run") -> None:
     """Print which units are missing because they failed."""
     failures = run.failures()
     for row in failures.itertuples():

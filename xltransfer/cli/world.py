@@ -20,7 +20,7 @@ def world(
     from rich.table import Table
 
     from xltransfer.data.world import make_world, write_world
-    from xltransfer.protocols.transfer.demo import scaled_world
+    from xltransfer.protocols.demo import scaled_world
 
     made = make_world(scaled_world(seed, scale))
     paths = write_world(made, out)

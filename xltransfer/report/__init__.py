@@ -6,4 +6,7 @@
 
 `findings` computes every frame, once; `tables`, `charts`, `heatmaps` and `sentences` say what is shown of them, as
 data or as words; `page` and `write` put that on disk. No number is computed in a template, nothing here needs torch.
+
+The page of a transfer run is made in this room itself, those of the other protocols in rooms of their own,
+`interaction` and `alignment`. What they share is `tables`, `declared`, `page`, `blocks`, `pictures` and `options`.
 """

@@ -4,7 +4,7 @@ A chart is data until it is drawn, so that charts can be drawn in other processe
 by a `ValueError`; its words stand in its place.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,8 +15,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from xltransfer import figures
+from xltransfer.figures.pair_heatmap import feature_label
 from xltransfer.report.pictures import Drawing, drawing
 from xltransfer.report.subject import Condition, Subject
+from xltransfer.report.typology import SHOWN, with_value
 
 FIGURES: Final[Mapping[str, Callable[..., Figure]]] = {
     "heatmap": figures.transfer_heatmap,
@@ -27,6 +29,13 @@ FIGURES: Final[Mapping[str, Callable[..., Figure]]] = {
     "correlation": figures.task_correlation_matrix,
     "common_top": figures.common_top_ranks,
     "seen_unseen": figures.seen_unseen_blocks,
+    "interference": figures.interference_plane,
+    "improvement": figures.improvement_bars,
+    "alignment": figures.alignment_curves,
+    "alignment_means": figures.alignment_means,
+    "alignment_nudges": figures.alignment_nudges,
+    "alignment_scatter": figures.alignment_scatter,
+    "pair_heatmap": figures.pair_heatmap,
 }
 
 
@@ -56,7 +65,7 @@ class Chart:
     figure: str
     frames: tuple[pd.DataFrame | None, ...]
     choice: Mapping[str, Any] = field(default_factory=dict)
-    condition: Condition | None = None
+    condition: Hashable = None
 
 
 def charts(subject: Subject) -> list[Chart]:
@@ -65,7 +74,8 @@ def charts(subject: Subject) -> list[Chart]:
     for base, task in subject.pairs:
         found += _of_headline(subject, subject.headline(base, task))
     bases = list(dict.fromkeys(base for base, _ in subject.pairs))
-    return found + [chart for base in bases for chart in _of_base(subject, base)]
+    found += [chart for base in bases for chart in _of_base(subject, base)]
+    return [*found, *_of_pairs(subject)]
 
 
 def _of_condition(subject: Subject, condition: Condition) -> Iterator[Chart]:
@@ -165,6 +175,18 @@ def _of_base(subject: Subject, base: str) -> Iterator[Chart]:
             f"seen_unseen{suffix}", f"Seen and unseen languages{also}",
             "Mean over the cells of each block, its interval and number of cells; bold: the interval leaves out 0.",
             "seen_unseen", (blocks,), {"base": base},
+        )  # fmt: skip
+
+
+def _of_pairs(subject: Subject) -> Iterator[Chart]:
+    """Yield a heatmap of each feature of the pairs that any pair has a value of."""
+    pairs = subject.findings["pairs"]
+    known = with_value(pairs)
+    for feature in (name for name in SHOWN if name in known):
+        yield Chart(
+            f"pairs_{feature}", f"{feature_label(feature)} of transfer and target languages",
+            "Darker: a larger value; grey: not known. Languages are in the order of the heatmaps of transfer.",
+            "pair_heatmap", (pairs[pairs["feature"] == feature], subject.findings.languages), {"feature": feature},
         )  # fmt: skip
 
 

@@ -4,14 +4,21 @@ Tables and charts are declared in `contents` and `charts`; here they are put in 
 numbers. A section of which a run has nothing is left out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import pandas as pd
-
 from xltransfer import __version__
+from xltransfer.figures.pair_heatmap import feature_label
 from xltransfer.figures.places import Places
 from xltransfer.report import sentences as say
+from xltransfer.report.blocks import (
+    audit_blocks,
+    failure_notices,
+    options_section,
+    picture,
+    run_section,
+    table_block,
+)
 from xltransfer.report.charts import Chart
 from xltransfer.report.heatmaps import colours, heatmap_spec
 from xltransfer.report.names import isolated
@@ -19,23 +26,18 @@ from xltransfer.report.numbers import count, listed
 from xltransfer.report.overview import zero_steps_verdict
 from xltransfer.report.page import (
     Block,
-    Collapsed,
-    Facts,
     Page,
-    Picture,
     Points,
     Prose,
     Section,
     ShownHeatmap,
-    ShownTable,
     Switch,
-    Verbatim,
-    data_uri,
 )
 from xltransfer.report.pictures import Drawing
-from xltransfer.report.provenance import CITATIONS, file_lines, option_facts, run_facts
+from xltransfer.report.provenance import CITATIONS, run_facts
 from xltransfer.report.subject import Condition, Subject
 from xltransfer.report.tables import Table
+from xltransfer.report.typology_sentences import pairs_said
 
 METHODS: Final = (
     "A transfer score ts is the change of a target's score in percent of the untouched model's, after a nudge: a few "
@@ -75,8 +77,8 @@ class Composer:
         """Return the page."""
         sections = [
             self._summary(), self._languages(), self._cells(), self._targets(), self._steps(), self._between(),
-            self._sure(), self._labels(), self._controls(), self._data(), self._run(run_size), self._options(),
-            self._methods(),
+            self._why(), self._sure(), self._labels(), self._controls(), self._data(), self._run(run_size),
+            self._options(), self._methods(),
         ]  # fmt: skip
         return Page(
             title=f"Transfer report: {isolated(str(self.findings.header.study.get('name', 'unnamed study')))}",
@@ -106,16 +108,11 @@ class Composer:
 
     def _notices(self) -> list[str]:
         """Return what a reader must know before the numbers."""
-        notices, failures, progress = [], self.findings["failures"], self.findings["progress"]
-        if len(failures):
-            verb = "is" if len(failures) == 1 else "are"
-            notices.append(
-                f"{count(len(failures), 'unit')} failed and {verb} missing below, see “The run”. Missing is not 0."
-            )
+        notices, progress = failure_notices(self.findings["failures"]), self.findings["progress"]
         missing, wanted = int(progress["missing"].sum()), int(progress["wanted"].sum())
         if missing:
             notices.append(f"The run is not finished: {missing:,} of {wanted:,} nudged models have no scores yet.")
-        verdict = zero_steps_verdict(self.findings["controls"])
+        verdict = self._zero_steps()
         if "FAIL" in verdict:
             notices.append(f"{verdict}. Nothing below can be trusted.")
         if self.findings["ts"]["n_replicates"].max() == 1:
@@ -126,23 +123,12 @@ class Composer:
 
     def _table(self, name: str, heading: str = "") -> list[Block]:
         """Return a table if it has rows."""
-        table = self.tables.get(name)
-        files = (f"{name}.csv", f"{name}.tex")
-        return [ShownTable(table, files, heading)] if table is not None and len(table.frame) else []
-
-    def _picture(self, chart: Chart, drawing: Drawing | str) -> Picture:
-        """Return a figure as a block."""
-        if isinstance(drawing, str):
-            return Picture(chart.name, chart.title, chart.caption, absent=f"No figure: {drawing}")
-        return Picture(
-            chart.name, chart.title, chart.caption, data_uri(drawing.picture, "image/png"), drawing.width,
-            drawing.height, files=(f"{chart.name}.png", f"{chart.name}.svg"),
-        )  # fmt: skip
+        return table_block(self.tables.get(name), heading)
 
     def _pictures(self, figure: str, condition: Condition | None = None) -> list[Block]:
         """Return the drawn charts of one kind, of one condition if it is given."""
         return [
-            self._picture(chart, drawing)
+            picture(chart, drawing)
             for chart, drawing in self.drawn
             if chart.figure == figure and (condition is None or chart.condition == condition)
         ]
@@ -191,10 +177,14 @@ class Composer:
         ]
         return [sentence for sentence in found if sentence]
 
+    def _zero_steps(self) -> str:
+        """Return whether k = 0 changed anything, and whether it may."""
+        return zero_steps_verdict(self.findings["controls"], str(self.findings.header.study["nudge"]["pooler"]))
+
     def _checks(self) -> list[str]:
         """Return what the controls say."""
         metrics = self.findings.metrics
-        found: list[str | None] = [f"Control {zero_steps_verdict(self.findings['controls'])}."]
+        found: list[str | None] = [f"Control {self._zero_steps()}."]
         found += say.noise(self.findings["noise"], metrics)
         for task, metric in metrics.items():
             found += [
@@ -256,9 +246,21 @@ class Composer:
 
     def _over_steps(self, figure: str) -> list[Block]:
         """Return the charts of one kind as panels, the last seen first."""
-        panels = [(f"k = {chart.choice['steps']}", [self._picture(chart, drawing)])
+        panels = [(f"k = {chart.choice['steps']}", [picture(chart, drawing)])
                   for chart, drawing in self.drawn if chart.figure == figure]  # fmt: skip
         return [Switch("number of steps", panels, len(panels) - 1)] if panels else []
+
+    def _why(self) -> Section:
+        maps = [
+            (feature_label(chart.choice["feature"]), [picture(chart, drawing)])
+            for chart, drawing in self.drawn
+            if chart.figure == "pair_heatmap"
+        ]
+        shown: list[Block] = [Switch("feature", maps, 0, "How near the languages are")] if maps else []
+        points = pairs_said(self.subject)
+        said: list[Block] = [Points(points)] if points else []
+        tables = self._table("pair_coverage") + self._table("uriel_coverage")
+        return Section("why", "What goes with transfer", [*said, *self._table("pair_tests"), *shown, *tables])
 
     def _sure(self) -> Section:
         names = ("detectable", "reliability", "variance_shares", "shrinkage", "ranges")
@@ -271,23 +273,12 @@ class Composer:
         return Section("controls", "Controls and noise floor", self._table("controls") + self._table("noise_floor"))
 
     def _data(self) -> Section:
-        audit: list[Block] = [ShownTable(table, (f"{name}.csv", f"{name}.tex")) for name, table in self.audit.items()]
-        if not audit:
-            audit = [Prose([
-                "Overlaps of training and transfer texts with the test sets were not audited for this page: that needs "
-                "the study's files (`xltransfer report DIR --study FILE`, or `xltransfer check FILE`)."
-            ])]  # fmt: skip
-        return Section("data", "The data", [*self._table("baseline"), *self._table("targets"), *audit])
+        tables = [*self._table("baseline"), *self._table("targets")]
+        return Section("data", "The data", [*tables, *audit_blocks(self.audit)])
 
     def _run(self, run_size: str) -> Section:
-        header = self.findings.header
-        facts = [*self._facts(), ("size of the results folder", run_size)]
-        blocks: list[Block] = [Facts(facts), *self._table("failures"), *self._table("progress")]
-        if header.files:
-            title = f"{count(len(header.files), 'file')} of model and data, by SHA-256"
-            blocks.append(Collapsed(title, [Verbatim(file_lines(header))]))
-        blocks.append(Collapsed("The whole study, as it was run", [Verbatim(option_facts(header.study))]))
-        return Section("run", "The run", blocks)
+        tables = [*self._table("failures"), *self._table("progress")]
+        return run_section(self.findings.header, self._facts(), tables, run_size)
 
     def _facts(self) -> list[tuple[str, str]]:
         options = self.findings.options
@@ -301,31 +292,8 @@ class Composer:
         ]
 
     def _options(self) -> Section:
-        table = self.findings["options"]
-        differing = table.loc[table["differs"], "option"]
-        said = (
-            f"{count(len(differing), 'option')} of {len(table)} {'differs' if len(differing) == 1 else 'differ'} from "
-            "the published study."
-        )
-        return Section("options", "Options that differ from the paper", [
-            Prose([said.capitalize()]), *self._table("options"), *self._table("stored_options"),
-        ])  # fmt: skip
+        return options_section(self.findings["options"], [*self._table("options"), *self._table("stored_options")])
 
     def _methods(self) -> Section:
         cite = [f"xltransfer, version {__version__}.", *CITATIONS]
         return Section("methods", "What the numbers mean, and whom to cite", [Prose(METHODS), Points(cite, "Cite")])
-
-
-def pictures_of(drawn: Iterable[tuple[Chart, Drawing | str]]) -> dict[str, bytes]:
-    """Return file name -> content of every figure that was drawn, in both formats."""
-    files: dict[str, bytes] = {}
-    for chart, drawing in drawn:
-        if not isinstance(drawing, str):
-            files |= {f"{chart.name}.png": drawing.png, f"{chart.name}.svg": drawing.svg}
-    return files
-
-
-def frame_bytes(frame: pd.DataFrame) -> bytes:
-    """Return a frame as CSV, unrounded."""
-    text: str = frame.to_csv(index=False, lineterminator="\n")
-    return text.encode()

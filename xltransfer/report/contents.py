@@ -5,51 +5,28 @@ columns is in the CSV file.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
 
 from xltransfer.analysis.score_tables import ENTRY, RECEIVER, STUDY
 from xltransfer.figures.labels import interval_note
+from xltransfer.report.declared import OF_EVERY_RUN, Declared, found
 from xltransfer.report.subject import CONDITION, Condition, Subject
 from xltransfer.report.tables import Column, Table
+from xltransfer.report.typology_tables import pair_tables
 
 INTERVAL: Final = ("estimate", "low", "high", "p")
-
-
-@dataclass(frozen=True)
-class Declared:
-    """A table before it has its frame.
-
-    Attributes
-    ----------
-    name, title, caption
-        As of `tables.Table`; where the frame has intervals, what they are is added to the caption.
-    frame
-        From the subject to the frame.
-    columns
-        Names in the catalogue, or columns of this table alone.
-    section
-        Key of the page's section; empty for a file that the page does not show.
-    """
-
-    name: str
-    title: str
-    caption: str
-    frame: Callable[[Subject], pd.DataFrame]
-    columns: tuple[str | Column, ...]
-    section: str = ""
 
 
 def tables(subject: Subject) -> list[Table]:
     """Return all tables of a report, those without rows too."""
     ranked = league(subject)
     rankings = [_ranking(subject, condition, ranked) for condition in subject.conditions]
-    return [*rankings, *(_table(subject, declared) for declared in DECLARED)]
+    return [*rankings, *(_table(subject, declared) for declared in DECLARED), *pair_tables(subject)]
 
 
-def _table(subject: Subject, declared: Declared) -> Table:
+def _table(subject: Subject, declared: Declared[Subject]) -> Table:
     """Return a declared table with its frame."""
     frame = declared.frame(subject)
     caption = f"{declared.caption} {_intervals(frame)}".strip()
@@ -112,11 +89,6 @@ def receivers(subject: Subject) -> pd.DataFrame:
     return rows.sort_values([*CONDITION, "estimate"], ascending=[True] * 4 + [False], ignore_index=True)
 
 
-def _found(name: str) -> Callable[[Subject], pd.DataFrame]:
-    """Return the function that takes a frame of the findings as it is."""
-    return lambda subject: subject.findings[name]
-
-
 def _only(name: str, **wanted: object) -> Callable[[Subject], pd.DataFrame]:
     """Return the function that takes the rows of a frame with these values."""
 
@@ -167,7 +139,7 @@ def _noise(subject: Subject) -> pd.DataFrame:
 _WHICH: Final = ("base", "task", "metric", "steps")
 _FROM, _TO = ("transfer", "corpus"), ("target", "dataset")
 
-DECLARED: Final = (
+DECLARED: Final[tuple[Declared[Subject], ...]] = (
     Declared(
         "cells", "Every cell",
         "Change of one target's score by a nudge on one transfer language. p BH and p Holm are adjusted for all cells "
@@ -188,7 +160,7 @@ DECLARED: Final = (
         "max_recipients", "Which target gains most from each transfer language",
         "Largest ts of a transfer language over targets, and how far the next one is behind (faisal2024, Table 20). "
         "Being the largest of many noisy numbers, it is too large.",
-        _found("max_recipients"),
+        found("max_recipients"),
         (*_WHICH, *_FROM, *_TO, Column("ts", "ts", "number", 2, "%"), Column("gap", "ahead by", "number", 2, "%"),
          Column("n_tied", "tied", "integer"), "n_targets"),
         "targets",
@@ -196,13 +168,13 @@ DECLARED: Final = (
     Declared(
         "extremes", "Where each target has its largest and smallest ts",
         "Ties are credited to every tied language (faisal2024, Table 23).",
-        _found("extremes"),
+        found("extremes"),
         (*_WHICH, Column("extreme", "extreme"), *_TO, *_FROM, Column("ts", "ts", "number", 2, "%")),
     ),
     Declared(
         "ranking_influence", "What the ranking is without each target",
         "The most influential target first: Spearman correlation of the ranking with the one without it.",
-        _found("ranking_influence"),
+        found("ranking_influence"),
         (*_WHICH, *_TO, Column("spearman", "Spearman", "number", 3), Column("first", "best with it"),
          Column("first_without", "best without it"), Column("first_changes", "changes", "flag"), "n_targets"),
         "targets",
@@ -210,7 +182,7 @@ DECLARED: Final = (
     Declared(
         "target_influence", "What each target adds to each aggregate",
         "Aggregate with and without the target; standardised: in standard errors without it.",
-        _found("target_influence"),
+        found("target_influence"),
         (*_WHICH, *_FROM, *_TO, Column("aggregate", "aggregate", "number"), Column("without", "without", "number"),
          Column("change", "change", "number"), Column("standardised", "in s.e.", "number"),
          Column("flips", "sign flips", "flag")),
@@ -218,18 +190,18 @@ DECLARED: Final = (
     Declared(
         "progression", "Over the number of steps",
         "Aggregates; without a transfer language: mean over all.",
-        _found("progression"), ("base", "task", "metric", *_FROM, "steps", *INTERVAL), "steps",
+        found("progression"), ("base", "task", "metric", *_FROM, "steps", *INTERVAL), "steps",
     ),
     Declared(
         "step_changes", "From one number of steps to the next",
         "Aggregate after k less that after the k before, paired over targets.",
-        _found("step_changes"),
+        found("step_changes"),
         ("base", "task", "metric", *_FROM, Column("steps_before", "k before", "integer"), "steps", *INTERVAL), "steps",
     ),
     Declared(
         "percent_positive", "How many cells gain, beside what no effect would give",
         "Share of aggregated cells with ts above 0; p: of being what it would be without any effect.",
-        _found("percent_positive"),
+        found("percent_positive"),
         (*_WHICH, Column("estimate", "+", "number", 1, "%"), Column("low", "from", "number", 1, "%"),
          Column("high", "to", "number", 1, "%"), Column("percent_if_no_effect", "if no effect", "number", 1, "%"), "p",
          "n_cells"),
@@ -238,7 +210,7 @@ DECLARED: Final = (
     Declared(
         "task_correlation", "Do the same languages help in two tasks?",
         "Spearman correlation of aggregates on common targets, from disjoint replicates; naive: from the same ones.",
-        _found("task_correlation"),
+        found("task_correlation"),
         ("base", "steps", Column("task_x", "task"), Column("task_y", "and task"),
          Column("estimate", "Spearman", "number"), Column("low", "from", "number"), Column("high", "to", "number"), "p",
          Column("naive", "naive", "number"), Column("reliability_x", "reliability", "number"),
@@ -249,7 +221,7 @@ DECLARED: Final = (
     Declared(
         "common_top", "Which languages are in the top of every task",
         "Top: half of the transfer entries, at most 20. Beside it what rankings without any relation would give.",
-        _found("common_top"),
+        found("common_top"),
         ("base", "steps", Column("top", "top", "integer"), "n_transfers", Column("n_tasks", "tasks", "integer"),
          Column("n_common", "in every top", "integer"), Column("expected_common", "expected", "number", 1),
          Column("p_common", "p", "p"), Column("share_unseen", "unseen in tops", "number", 0, "%"),
@@ -269,14 +241,14 @@ DECLARED: Final = (
         "seen_differences", "Unseen less seen",
         "By target: what unseen targets receive beyond seen ones. By transfer: what unseen transfer languages give "
         "beyond seen ones.",
-        _found("seen_differences"),
+        found("seen_differences"),
         (*_WHICH, Column("side", "side"), Column("among", "among the other side"), *INTERVAL, "n_cells"), "between",
     ),
     Declared(
         "detectable", "The smallest effect that each target can show",
         "Two-sided 5 % test, 80 % power, in percent of the baseline: measured in this run (median over transfer "
         "languages), and assumed before it from the size of the test set alone.",
-        _found("detectable"),
+        found("detectable"),
         (*_WHICH, *_TO, Column("measured", "measured", "number", 2, "%"),
          Column("assumed", "assumed", "number", 2, "%"),
          Column("decisions", "decisions", "number", 0, hint="words, pairs or spans that the metric divides by"),
@@ -295,7 +267,7 @@ DECLARED: Final = (
     Declared(
         "variance_shares", "Where the variance of a single score comes from",
         "Method of moments; a share that cannot be told says why.",
-        _found("variance_shares"),
+        found("variance_shares"),
         (*_WHICH, Column("source", "source"), Column("share", "share", "number"),
          Column("variance", "variance", "number", 3),
          Column("n_transfers", "transfer entries", "integer", wide=True), "n_targets", "n_replicates",
@@ -341,7 +313,7 @@ DECLARED: Final = (
     Declared(
         "baseline", "The untouched model",
         "Mean over the cells (adapter seed and target) that count in aggregates.",
-        _found("baseline"),
+        found("baseline"),
         ("base", "task", "metric", Column("score", "mean", "number", 1), Column("lowest", "lowest", "number", 1),
          Column("highest", "highest", "number", 1), Column("cells", "cells", "integer"),
          Column("aggregated", "aggregated", "integer"), Column("at_floor", "at floor", "integer"),
@@ -351,7 +323,7 @@ DECLARED: Final = (
     Declared(
         "targets", "Test sets",
         "As the run found them. Targets that are small, unreadable or at the floor are shown, but not aggregated.",
-        _found("targets"),
+        found("targets"),
         ("task", *_TO, "n_items", "n_lost", "n_clusters", "counted", "size", "small", "unknown_share", "unreadable",
          "baseline", "trivial", "p_floor", "at_floor"),
         "data",
@@ -359,51 +331,32 @@ DECLARED: Final = (
     Declared(
         "ranges", "How ts is spread",
         "Aggregated cells; q05 and q95: quantiles.",
-        _found("ranges"),
+        found("ranges"),
         (*_WHICH, Column("cells", "cells", "integer"), Column("aggregated", "aggregated", "integer"),
          *(Column(name, name, "number", 2, "%") for name in ("lowest", "q05", "median", "mean", "q95", "highest"))),
         "sure",
     ),
     Declared(
-        "failures", "Units that failed", "Their scores are missing everywhere, never 0; the next run tries them again.",
-        _found("failures"),
-        (Column("unit", "unit"), Column("what", "what"), Column("error", "error"), Column("message", "message")),
-        "run",
-    ),
-    Declared(
         "progress", "How far the run is",
         "Nudged models (a corpus and a replicate) that the study asks for, and those that have scores.",
-        _found("progress"),
+        found("progress"),
         (Column("setting", "setting"), "steps", Column("wanted", "wanted", "integer"),
          Column("there", "there", "integer"), Column("missing", "missing", "integer"),
          Column("examples", "missing, among others")),
         "run",
     ),
     Declared(
-        "options", "Options beside the published ones",
-        "Faisal and Anastasopoulos (2024), paper and code; an empty place is silent.",
-        _found("options"),
-        (Column("option", "option"), Column("here", "here"), Column("paper", "paper"), Column("code", "code"),
-         Column("differs", "differs", "flag"), Column("source", "source")),
-        "options",
-    ),
-    Declared(
-        "stored_options", "Options stored with the rows", "As every row of the measurements names them.",
-        _found("stored_options"),
-        (Column("option", "option"), Column("value", "value"), Column("n_rows", "rows", "integer")),
-        "options",
-    ),
-    Declared(
         "ts", "Transfer scores",
         "Every cell on the scale of the paper, with its flags; standard deviation over replicates.",
-        _found("ts"),
+        found("ts"),
         (*_WHICH, *_FROM, *_TO, "adapter_seed", Column("ts", "ts", "number", 2, "%"),
          Column("ts_sd", "s.d.", "number", 2, "%"), "n_replicates", "aggregated"),
     ),
     Declared(
         "aggregates", "Aggregates by every weighting", "Macro, by family and by words, with and without self-transfer.",
-        _found("aggregates"),
+        found("aggregates"),
         (*_WHICH, *_FROM, "weighting", Column("include_self", "with self", "flag"), *INTERVAL, "n_targets"),
     ),
+    *OF_EVERY_RUN,
 )  # fmt: skip
 """Every table but the rankings, in the order of the page."""

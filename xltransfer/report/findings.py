@@ -50,6 +50,7 @@ from xltransfer.report.names import languages_of
 from xltransfer.report.overview import baseline_scores_by_task, ts_ranges
 from xltransfer.report.provenance import failed_units, progress, stored_options
 from xltransfer.report.published_options import compared_options
+from xltransfer.report.typology import pair_frames
 from xltransfer.runs.cluster_counts import ClusterCounts
 from xltransfer.runs.folder import Header
 from xltransfer.runs.open import Run
@@ -148,6 +149,7 @@ class _Work:
     rows: pd.DataFrame
     labels: pd.DataFrame
     languages: pd.DataFrame
+    texts: pd.DataFrame | None = None
     tell: Callable[[float], None] = lambda share: None
     flags: pd.DataFrame = field(default_factory=pd.DataFrame)
     changes: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -160,7 +162,9 @@ class _Work:
         return self.options.scale
 
 
-def findings(run: Run, options: Options | None = None, on_step: OnStep | None = None) -> Findings:
+def findings(
+    run: Run, options: Options | None = None, on_step: OnStep | None = None, texts: pd.DataFrame | None = None
+) -> Findings:
     """Compute everything that the report of a run says.
 
     Parameters
@@ -171,6 +175,8 @@ def findings(run: Run, options: Options | None = None, on_step: OnStep | None = 
         What the report is about.
     on_step
         Told of the progress.
+    texts
+        Features of texts of the pairs, see `typology.pair_frames`; they need the study's files.
 
     Raises
     ------
@@ -183,6 +189,7 @@ def findings(run: Run, options: Options | None = None, on_step: OnStep | None = 
     whole, done = READING + sum(step.weight for step in STEPS), READING
     _teller(on_step, "reading measurements", 0.0, 0.0)(0.0)
     work = _begin(run, options)
+    work.texts = texts
     for step in STEPS:
         work.tell = _teller(on_step, step.name, done / whole, step.weight / whole)
         work.tell(0.0)
@@ -347,6 +354,11 @@ def _between(work: _Work) -> Frames:
     }
 
 
+def _pairs(work: _Work) -> Frames:
+    """Ask what goes with transfer."""
+    return pair_frames(work.frames["ts"], work.run.study, work.texts, work.options.seed)
+
+
 def _labels(work: _Work) -> Frames:
     """Say which gold labels moved."""
     if not (work.labels["setting"] == "nudge").any():
@@ -374,6 +386,7 @@ STEPS: Final = (
     Step("rank sets and reliability", 4, _ranks),
     Step("influence of single targets", 1.3, _influence),
     Step("tasks, steps, seen and unseen", 3, _between),
+    Step("what goes with transfer", 4, _pairs),
     Step("gold labels", 1, _labels),
 )
 """In order, after `READING` the measurements; weights are seconds of a large run."""

@@ -37,7 +37,7 @@ def languages_of(study: Mapping[str, Any], codes: Iterable[str]) -> pd.DataFrame
         code, name, family, genus, script (text; empty where the code is unknown), seen (nullable boolean, missing where
         the languages of the base are not known); a row per code, sorted by it.
     """
-    table, seen = _table(study), None
+    table, seen = table_of(study), None
     listed = _listed_as_seen(study)
     if listed is not None:
         seen = table.covered_by(code for code in listed if code in table)
@@ -69,8 +69,8 @@ def isolated(text: str) -> str:
     return f"{ISOLATE}{clean(text)}{END_OF_ISOLATE}"
 
 
-def _table(study: Mapping[str, Any]) -> LanguageTable:
-    """Return the shipped languages and those that the study declares."""
+def table_of(study: Mapping[str, Any]) -> LanguageTable:
+    """Return the shipped languages and those that the study, as ``run.json`` holds it, declares."""
     declared = [
         Language(**{**entry, "aliases": tuple(entry.get("aliases", ()))}) for entry in study.get("languages", ())
     ]

@@ -48,14 +48,19 @@ def ts_ranges(ts: pd.DataFrame) -> pd.DataFrame:
     return spread[[*keys, "cells", "aggregated", "lowest", "q05", "median", "mean", "q95", "highest"]]
 
 
-def zero_steps_verdict(controls: pd.DataFrame) -> str:
-    """Return in a sentence whether ``zero_steps`` changed nothing at all, over every metric."""
+def zero_steps_verdict(controls: pd.DataFrame, pooler: str = "keep") -> str:
+    """Return in a sentence whether ``zero_steps`` changed nothing at all, over every metric.
+
+    ``pooler`` is the study's choice; one that does not keep it changes k = 0 too, and on purpose (protocols.md, §1).
+    """
     own = controls[controls["setting"] == "zero_steps"]
     if own.empty:
         return "zero_steps: not scored yet"
     wrong = own[~own["exact"].astype(bool)]
     if wrong.empty:
         return f"zero_steps: PASS, {own['corpus'].nunique()} corpora, every score equals its baseline to the last bit"
+    if pooler != "keep":
+        return f"zero_steps: {len(wrong)} of {len(own)} rows differ from the baseline, as pooler: {pooler} makes them"
     first = wrong.iloc[0]
     return (
         f"zero_steps: FAIL, {len(wrong)} of {len(own)} rows differ from the baseline, first {first['task']} "

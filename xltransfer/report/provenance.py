@@ -9,16 +9,22 @@ import pandas as pd
 from xltransfer.runs.folder import Header
 from xltransfer.runs.open import Run
 
-CITATIONS: Final = (
+STUDY: Final = (
     "Fahim Faisal and Antonios Anastasopoulos. 2024. An Efficient Approach for Studying Cross-Lingual Transfer in "
-    "Multilingual Language Models. arXiv:2403.20088. (The protocol and the transfer score.)",
+    "Multilingual Language Models. arXiv:2403.20088. (The protocol and its scores.)"
+)
+ADAPTERS: Final = (
     "Jonas Pfeiffer, Ivan Vulić, Iryna Gurevych and Sebastian Ruder. 2020. MAD-X: An Adapter-based Framework for "
-    "Multi-task Cross-lingual Transfer. EMNLP. (The task adapters.)",
+    "Multi-task Cross-lingual Transfer. EMNLP. (The adapters.)"
+)
+RANK_SETS: Final = (
     "Magne Mogstad, Joseph P. Romano, Azeem M. Shaikh and Daniel Wilhelm. 2024. Inference for Ranks with Applications "
     "to Mobility across Neighbourhoods and Academic Achievement across Countries. Review of Economic Studies. "
-    "(Rank sets.)",
+    "(Rank sets.)"
 )
-"""For every report; datasets and base models have citations of their own in their manifests."""
+
+CITATIONS: Final = (STUDY, ADAPTERS, RANK_SETS)
+"""For the report of a transfer run; datasets and base models have citations of their own in their manifests."""
 
 PROGRESS: Final = ["setting", "steps", "wanted", "there", "missing", "examples"]
 

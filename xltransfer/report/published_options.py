@@ -29,6 +29,8 @@ class Published:
         Where the value stands.
     shapes
         Task shapes that it is about; empty for all, or for an option that is no task's.
+    nothing
+        What it means to leave the option empty.
     """
 
     path: str
@@ -36,6 +38,7 @@ class Published:
     code: Any
     source: str
     shapes: tuple[str, ...] = ()
+    nothing: str = "no limit"
 
 
 _LABELLED: Final = ("pos", "dep", "ner")
@@ -66,7 +69,28 @@ PUBLISHED: Final = (
     Published("engine.stack", SILENT, "adapterhub", "scripts, library defaults"),
     Published("engine.rules", SILENT, "adapterhub", "scripts, library defaults"),
 )
-"""Every option that the paper or its code states, in the order of a study file."""
+"""Every option of a transfer study that the paper or its code states, in the order of a study file."""
+
+INTERACTION: Final = (
+    *(each for each in PUBLISHED if each.path.partition(".")[0] not in ("nudge", "transfer", "cells")),
+    Published("transfer.tokens", "10,000 lines", "10,000 lines, short texts repeated", "App. C.1; scripts"),
+    Published("interaction.pairs", "all", "all", "§2; scripts"),
+    Published("interaction.triples", "all", "all", "§2; scripts"),
+    Published("interaction.fusion", SILENT, ["untrained"], "scripts: a fresh fusion at prediction time"),
+    Published("interaction.capacity_control", False, False, "§2"),
+    Published("interaction.targets", "members", "all", "§2; scripts"),
+    Published("interaction.block", 256, 512, "App. E; scripts"),
+    Published("interaction.adapters.reduction", 16, 16, "App. E"),
+    Published("interaction.adapters.invertible", None, None, "App. E; scripts", nothing="none"),
+    Published("interaction.adapters.batch_size", 8, 8, "App. E"),
+    Published("interaction.adapters.epochs", 3, 3, "App. E"),
+    Published("interaction.adapters.steps", None, None, "App. E: epochs alone", nothing="as many as the epochs take"),
+    Published("interaction.adapters.learning_rate", 5e-4, 5e-5, "App. E; scripts"),
+    Published("interaction.adapters.mask_share", SILENT, 0.15, "scripts, library defaults"),
+    Published("interaction.adapters.initial", SILENT, "bert", "scripts, library defaults"),
+    Published("interaction.adapters.base_dropout", SILENT, "on", "scripts, library defaults"),
+)
+"""The same of an interaction study."""
 
 COLUMNS: Final = ["option", "here", "paper", "code", "source", "differs"]
 
@@ -77,7 +101,7 @@ def compared_options(study: Mapping[str, Any]) -> pd.DataFrame:
     Parameters
     ----------
     study
-        The study as ``run.json`` holds it.
+        The study as ``run.json`` holds it; its protocol says which options there are.
 
     Returns
     -------
@@ -86,10 +110,10 @@ def compared_options(study: Mapping[str, Any]) -> pd.DataFrame:
         its code where the paper is silent); a row per option, and per task where it is a task's.
     """
     rows = []
-    for published in PUBLISHED:
+    for published in INTERACTION if study.get("protocol") == "interaction" else PUBLISHED:
         for option, here in _values(study, published):
             stated = published.code if published.paper is SILENT else published.paper
-            shown = [_text(value) for value in (here, published.paper, published.code)]
+            shown = [_text(value, published.nothing) for value in (here, published.paper, published.code)]
             rows.append((option, *shown, published.source, here != stated))
     return pd.DataFrame(rows, columns=COLUMNS).astype({"differs": bool})
 
@@ -114,12 +138,12 @@ def _at(part: Any, path: list[str]) -> Any:
     return part
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, nothing: str) -> str:
     """Return a value as a study file writes it."""
     if isinstance(value, list):
-        return ", ".join(_text(each) for each in value)
+        return ", ".join(_text(each, nothing) for each in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is SILENT:
         return ""
-    return "no limit" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return nothing if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,12 +9,14 @@ from xltransfer.report.contents import tables
 from xltransfer.report.findings import OnStep, Options, findings
 from xltransfer.report.subject import Subject
 from xltransfer.report.tables import Table
+from xltransfer.report.typology_tables import TEXT_PAIRS, text_pairs_of
 from xltransfer.runs.open import Run
 
 
 def assemble(run: Run, options: Options, audit: Mapping[str, Table], on_step: OnStep) -> Assembled:
     """Return what the report of a transfer run consists of; parameters and errors as of `write.write_report`."""
-    subject = Subject(findings(run, options, on_step))
+    subject = Subject(findings(run, options, on_step, text_pairs_of(audit)))
+    audit = {name: table for name, table in audit.items() if name != TEXT_PAIRS}
     declared = tables(subject)
     return Assembled(
         tables=[*declared, *audit.values()],

@@ -10,15 +10,17 @@ The same run and options give the same bytes. Files of an earlier report that th
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from xltransfer.report import transfer
+from xltransfer.errors import ConfigError
+from xltransfer.report import alignment, interaction, transfer
 from xltransfer.report.assembled import Assembled
+from xltransfer.report.blocks import frame_bytes, pictures_of
 from xltransfer.report.charts import drawn
-from xltransfer.report.compose import frame_bytes, pictures_of
-from xltransfer.report.findings import OnStep, Options
+from xltransfer.report.findings import OnStep
 from xltransfer.report.latex import latex
 from xltransfer.report.numbers import size
+from xltransfer.report.options import OPTIONS, Options
 from xltransfer.report.page import render
 from xltransfer.report.tables import Table
 from xltransfer.runs.open import Run
@@ -40,10 +42,15 @@ class Written:
     sizes: Mapping[Path, int]
 
 
-Assemble = Callable[[Run, Options, Mapping[str, Table], OnStep], Assembled]
-"""From a run, what is asked of it, tables about the study's data, and a callback to what the report consists of."""
+Assemble = Callable[[Run, Any, Mapping[str, Table], OnStep], Assembled]
+"""From a run, what is asked of it (`options.OPTIONS`), tables about the study's data, and a callback to what the report
+consists of."""
 
-ASSEMBLERS: Final[Mapping[str, Assemble]] = {"transfer": transfer.assemble}
+ASSEMBLERS: Final[Mapping[str, Assemble]] = {
+    "transfer": transfer.assemble,
+    "interaction": interaction.assemble,
+    "alignment": alignment.assemble,
+}
 """By the protocol of a run."""
 
 
@@ -64,7 +71,7 @@ def write_report(
     out
         Folder to write to; made.
     options
-        What the report is about.
+        What the report is about, in the record of the run's protocol; None: that record's defaults.
     audit
         Tables about the study's data that are not in the results folder, by name.
     on_step
@@ -77,11 +84,12 @@ def write_report(
     RunFolderError
         No unit has been finished.
     ConfigError
-        A task, metric or k does not occur in the results.
+        A task, metric or k does not occur in the results, or the options are those of another protocol.
     """
     tell = on_step or (lambda name, share: None)
-    assemble = ASSEMBLERS[str(run.study["protocol"])]
-    parts = assemble(run, options or Options(), audit or {}, lambda name, share: tell(name, FINDING * share))
+    protocol = str(run.study["protocol"])
+    asked = _asked(protocol, options)
+    parts = ASSEMBLERS[protocol](run, asked, audit or {}, lambda name, share: tell(name, FINDING * share))
     with drawn(parts.charts, workers) as drawings:
         files = _files(parts.tables, tell)
         pairs = []
@@ -91,6 +99,16 @@ def write_report(
     tell("writing the page", DRAWN)
     page = render(parts.page(pairs, size(status(run.folder).size)))
     return _written({PAGE: page.encode()} | files | pictures_of(pairs), out)
+
+
+def _asked(protocol: str, options: Options | None) -> Options:
+    """Return the options, or the protocol's defaults where there are none."""
+    own = OPTIONS[protocol]
+    if options is None:
+        return own()
+    if not isinstance(options, own):
+        raise ConfigError(f"options={options!r}; the report of a run of protocol {protocol} takes {own.__name__}")
+    return options
 
 
 def _files(all_tables: Sequence[Table], tell: OnStep) -> dict[str, bytes]:

@@ -1,0 +1,209 @@
+"""Everything that the report of an interaction run says, computed once: from the run to named tidy frames.
+
+The steps stand in `STEPS`, in order; each takes what was found before and gives new frames. Nothing here is random.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import pandas as pd
+
+from xltransfer.analysis import out_of_aggregates
+from xltransfer.analysis.composition_scores import SETTINGS, composition_scores
+from xltransfer.analysis.interference import STUDY
+from xltransfer.analysis.interference_balance import interference_balance
+from xltransfer.analysis.interference_compared import control_effect, fusion_differences
+from xltransfer.analysis.interference_frame import languages_of as members_of
+from xltransfer.analysis.interference_gains import adapter_scores, improvement_shares
+from xltransfer.analysis.interference_projection import interference_projections
+from xltransfer.analysis.interference_regions import regions
+from xltransfer.analysis.interference_signs import sign_patterns
+from xltransfer.errors import ConfigError
+from xltransfer.report.audit import target_audit
+from xltransfer.report.choose import chosen_rows, ranked_metrics, untouched_items
+from xltransfer.report.findings import OnStep
+from xltransfer.report.interaction.progress import progress
+from xltransfer.report.interaction.reading import improvements, nearness, run_differences, sign_table
+from xltransfer.report.names import languages_of
+from xltransfer.report.options import InteractionOptions
+from xltransfer.report.overview import baseline_scores_by_task
+from xltransfer.report.provenance import failed_units, stored_options
+from xltransfer.report.published_options import compared_options
+from xltransfer.runs.folder import Header
+from xltransfer.runs.open import Run
+
+Frames = dict[str, pd.DataFrame]
+
+_CELL: Final = [*STUDY, "size", "composition", "members", "language", "position"]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The frames of the report.
+
+    Attributes
+    ----------
+    header
+        What the run was made with.
+    options
+        What the report is about.
+    metrics
+        Task to the metric that it is read by.
+    languages
+        code, name, family, genus, script, seen; a row per language of the run.
+    frames
+        By name, see `STEPS`.
+    """
+
+    header: Header
+    options: InteractionOptions
+    metrics: Mapping[str, str]
+    languages: pd.DataFrame
+    frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        return self.frames[name]
+
+
+@dataclass
+class _Work:
+    """What the steps hand on: measurements (all metrics, no single labels), and what has been found."""
+
+    run: Run
+    options: InteractionOptions
+    metrics: dict[str, str]
+    rows: pd.DataFrame
+    flags: pd.DataFrame = field(default_factory=pd.DataFrame)
+    frames: Frames = field(default_factory=dict)
+
+    @property
+    def main(self) -> pd.DataFrame:
+        """Measurements on the metric of each task."""
+        return self.rows[self.rows["metric"] == self.rows["task"].map(self.metrics)]
+
+
+def findings(run: Run, options: InteractionOptions | None = None, on_step: OnStep | None = None) -> Findings:
+    """Compute everything that the report of an interaction run says.
+
+    Raises
+    ------
+    RunFolderError
+        No unit has been finished, or no baseline has been scored.
+    ConfigError
+        A task, metric or feature set does not occur, several kinds of device have scores, or no pair has any yet.
+    """
+    options, tell = options or InteractionOptions(), on_step or (lambda name, share: None)
+    tell("reading measurements", 0.0)
+    rows = chosen_rows(run, options.task)
+    metrics = ranked_metrics(run, set(rows["task"].unique()), options.metric)
+    work = _Work(run, options, metrics, _on_one_device(rows[rows["task"].isin(metrics)].reset_index(drop=True)))
+    whole, done = sum(step.weight for step in STEPS), 0.0
+    for step in STEPS:
+        tell(step.name, done / whole)
+        work.frames |= step.compute(work)
+        done += step.weight
+    members = {code for each in work.frames["scores"]["members"].unique() for code in members_of(each)}
+    codes = {*(code.removesuffix("'") for code in members), *rows["target"].unique()} - {""}
+    return Findings(run.header, options, metrics, languages_of(run.study, codes), work.frames)
+
+
+def _on_one_device(rows: pd.DataFrame) -> pd.DataFrame:
+    """Refuse scores of two kinds of device: a difference between them would be one of arithmetic."""
+    devices = sorted(rows["device"].unique())
+    if len(devices) > 1:
+        raise ConfigError(
+            f"the folder holds scores of the devices {', '.join(devices)}; compositions are compared on one. Keep a "
+            "folder for each kind of device"
+        )
+    return rows
+
+
+def _audit(work: _Work) -> Frames:
+    """Judge the test sets, and say what was made with what."""
+    untouched = work.rows[work.rows["setting"].isin(["baseline", "trivial"])]
+    items = untouched_items(work.run, work.options.task)
+    work.flags = out_of_aggregates(untouched, items)
+    return {
+        "targets": target_audit(untouched, items),
+        "baseline": baseline_scores_by_task(untouched, work.flags, work.metrics),
+        "options": compared_options(work.run.study),
+        "stored_options": stored_options(work.rows),
+        "failures": failed_units(work.run),
+    }
+
+
+def _scores(work: _Work) -> Frames:
+    """Score every composition, with its item standard error."""
+    scores = composition_scores(work.main, work.run.cluster_counts(SETTINGS))
+    if not scores["composition"].isin(["A+B", "A+B+C"]).any():
+        raise ConfigError(
+            "no composition of two or three languages has been scored yet; go on with 'xltransfer run' first"
+        )
+    return {"scores": scores, "progress": progress(work.run.header, scores)}
+
+
+def _differences(work: _Work) -> Frames:
+    """Compare every composition with the single adapter, and with two of the same language."""
+    differences = run_differences(work.run, work.frames["scores"], work.flags, [work.options.dead_zone], errors=True)
+    return {"differences": differences, "compositions": _beside(differences)}
+
+
+def _beside(differences: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per composition and member, the controls side by side: reference, difference, se, sign of each."""
+    values = ["reference", "difference", "standard_error", "sign", "why"]
+    table = differences[[*_CELL, "score"]].drop_duplicates(_CELL, ignore_index=True)
+    for control, own in differences.groupby("control"):
+        named = own[[*_CELL, *values]].rename(columns={name: f"{name}_{control}" for name in values})
+        named[f"in_se_{control}"] = named[f"difference_{control}"] / named[f"standard_error_{control}"].where(
+            named[f"standard_error_{control}"] > 0.0
+        )
+        table = table.merge(named, how="left", on=_CELL, validate="one_to_one")
+    return table.sort_values([*STUDY, "size", "members", "position"], ignore_index=True)
+
+
+def _places(work: _Work) -> Frames:
+    """Count signs, and place every language."""
+    differences, order = work.frames["differences"], work.options.order
+    near = None
+    if order == "near_far":
+        near = nearness(work.run.study, sorted(differences["language"].unique()), work.options.features)
+    patterns = sign_patterns(differences, order, near)
+    return {"signs": sign_table(patterns), "projections": regions(interference_projections(patterns))}
+
+
+def _compared(work: _Work) -> Frames:
+    """Ask whether there is any effect, what of it is capacity, and what the kind of fusion does."""
+    differences = work.frames["differences"]
+    return {
+        "balance": interference_balance(differences),
+        "control": control_effect(differences),
+        "fusions": fusion_differences(differences),
+    }
+
+
+def _alone(work: _Work) -> Frames:
+    """Compare with the task adapter alone."""
+    adapters = adapter_scores(work.frames["scores"], non_members="ignore")
+    parts = [improvement_shares(improvements(own)).assign(fusion=fusion) for fusion, own in adapters.groupby("fusion")]
+    return {"adapters": adapters, "improvement": pd.concat(parts, ignore_index=True)}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the computation: what is told of it, its share of the time, and the function."""
+
+    name: str
+    weight: float
+    compute: Callable[[_Work], Frames]
+
+
+STEPS: Final = (
+    Step("judging test sets", 2, _audit),
+    Step("scores of compositions", 5, _scores),
+    Step("differences and their errors", 10, _differences),
+    Step("signs and places", 3, _places),
+    Step("balance, controls, fusions", 2, _compared),
+    Step("with and without adapters", 1, _alone),
+)
+"""In order; weights are shares of the time."""
