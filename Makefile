@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine with Python 3.11 or newer:
-#   make demo       make .venv, install, run the main job on artificial languages, write its report
+#   make demo       make .venv, install, run three studies of artificial languages, write their reports
 #   make test       make .venv, install, format and lint check, types, tests
 # And one for the tests of the report's page, which are skipped where there is no Chromium:
 #   make browser    install Debian's chromium, where apt-get and the rights for it are there
