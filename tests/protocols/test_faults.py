@@ -16,7 +16,8 @@ import xltransfer
 from xltransfer.config.load import load_study
 from xltransfer.config.resolve import ResolvedStudy
 from xltransfer.errors import ConfigError, DataError, ModelError, RunFolderError
-from xltransfer.protocols.transfer.run import Slurm, run_study
+from xltransfer.protocols.execution import Slurm
+from xltransfer.protocols.transfer.run import run_study
 
 SHARDS = ("measurements", "items", "artefacts", "targets")
 

@@ -30,30 +30,29 @@ Found = Callable[..., Findings]
 class Part(Run):
     """The rows and counts of a run that a test wants, as a study that asked for less would have left them."""
 
-    def kept(self, setting: str, members: str) -> bool:
-        raise NotImplementedError
+    def __init__(self, run: Run, kept: Callable[[str, str], bool]) -> None:
+        super().__init__(run.folder, run.header)
+        vars(self)["kept"] = kept
 
     def measurements(self, labels: bool = True) -> pd.DataFrame:
         rows = super().measurements(labels)
         cells = zip(rows["setting"], rows["transfer"], strict=True)
-        return rows[[self.kept(*cell) for cell in cells]].reset_index(drop=True)
+        return rows[[vars(self)["kept"](*cell) for cell in cells]].reset_index(drop=True)
 
     def cluster_counts(self, *how: Any, **more: Any) -> Iterator[ClusterCounts]:
-        return iter([e for e in super().cluster_counts(*how, **more) if self.kept(e.setting, e.transfer)])
+        return iter([e for e in super().cluster_counts(*how, **more) if vars(self)["kept"](e.setting, e.transfer)])
 
 
-class OnlyTrained(Part):
-    """One kind of fusion: fewer figures to draw."""
-
-    def kept(self, setting: str, members: str) -> bool:
-        return setting not in ("fusion_untrained", "fusion_uniform")
+def one_fusion(setting: str, members: str) -> bool:
+    """Keep one kind of fusion: fewer figures to draw."""
+    return setting not in ("fusion_untrained", "fusion_uniform")
 
 
 class WithoutSecond(Part):
     """No capacity control, and one failure."""
 
-    def kept(self, setting: str, members: str) -> bool:
-        return "'" not in members
+    def __init__(self, run: Run) -> None:
+        super().__init__(run, lambda setting, members: "'" not in members)
 
     def failures(self) -> pd.DataFrame:
         key = '{"kind": "fusions", "members": {"qaa+qab": "x"}}'
@@ -76,7 +75,7 @@ def found(run: Run) -> Found:
 def written(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Written:
     """The report on one task and kind of fusion, drawn in this process."""
     return write_report(
-        OnlyTrained(run.folder, run.header),
+        Part(run, one_fusion),
         tmp_path_factory.mktemp("interaction") / "report",
         InteractionOptions(task="pos"),
     )
@@ -126,7 +125,7 @@ def test_nearness_that_is_not_known_is_not_guessed(found: Found) -> None:
     signs = near["signs"]
     signed = [name for name in signs if name.startswith(("+", "-"))]
     threes = signs[signs["size"] == 3]
-    assert threes[signed].fillna(0).to_numpy().sum() == 0 and threes["unordered"].sum() > 0
+    assert not (threes[signed] > 0).any(axis=None) and threes["unordered"].sum() > 0
     whole = near["differences"].query("size == 3").groupby(["fusion", "control"])["sign"]
     assert threes["unordered"].sum() == 3 * whole.agg(lambda own: (own.abs() == 1).all()).sum()
     assert (signs[signs["size"] == 2]["unordered"] == 0).all()
@@ -163,7 +162,7 @@ def test_fusions_are_compared_on_the_same_compositions(run: Run, found: Found) -
 
 
 def test_a_run_without_control_and_with_a_failure_says_so(run: Run) -> None:
-    subject = Subject(findings(WithoutSecond(run.folder, run.header), InteractionOptions(task="pos")))
+    subject = Subject(findings(WithoutSecond(run), InteractionOptions(task="pos")))
     page = Composer(subject, tables(subject), [], {}).page("1 MB")
     assert subject.controls == ["same"]
     assert any(notice.startswith("The study has no capacity control") for notice in page.notices)
@@ -204,7 +203,7 @@ def test_files_links_and_ids(written: Written) -> None:
 def test_the_same_run_gives_the_same_bytes_however_it_is_drawn(written: Written, run: Run, tmp_path: Path) -> None:
     told: list[float] = []
     options = InteractionOptions(task="pos")
-    part = OnlyTrained(run.folder, run.header)
+    part = Part(run, one_fusion)
     again = write_report(part, tmp_path / "report", options, on_step=lambda _, share: told.append(share), workers=1)
     assert told == sorted(told) and told[0] == 0.0 and 0.9 < told[-1] < 1.0
     assert {path.name for path in again.sizes} == {path.name for path in written.sizes}

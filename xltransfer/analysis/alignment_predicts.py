@@ -212,7 +212,7 @@ def _change_matrix(moved: pd.DataFrame, base: str, steps: int) -> pd.DataFrame |
 
 def _fit(y: Matrix, x: Matrix, together: NDArray[np.bool_]) -> tuple[float, float, Matrix, Matrix]:
     """Return slope, correlation and both centred matrices, 0 where a pair takes no part."""
-    left, right = (np.nan_to_num(doubly_centred(np.where(together, each, np.nan))) for each in (y, x))
+    left, right = (np.where(together, doubly_centred(np.where(together, each, np.nan)), 0.0) for each in (y, x))
     own, other, both = float((right**2).sum()), float((left**2).sum()), float((left * right).sum())
     if not (own > 0 and other > 0):
         return math.nan, math.nan, left, right

@@ -74,8 +74,9 @@ def located(shares: Matrix, points: Matrix) -> Matrix:
     The cosine of an angular distance is the product of two unit vectors, so the place is a linear least-squares
     problem in three unknowns, brought back to the sphere.
     """
-    places = np.linalg.lstsq(_unit(points), np.cos(np.pi * np.nan_to_num(shares)).T, rcond=None)[0].T
-    places[np.isnan(shares).any(axis=1)] = np.nan
+    known = ~np.isnan(shares).any(axis=1)
+    places = np.full((len(shares), 3), np.nan)
+    places[known] = np.linalg.lstsq(_unit(points), np.cos(np.pi * shares[known]).T, rcond=None)[0].T
     x, y, z = (places / np.linalg.norm(places, axis=1, keepdims=True)).T
     degrees: Matrix = np.degrees(np.stack([np.arcsin(np.clip(z, -1.0, 1.0)), np.arctan2(y, x)], axis=1))
     return degrees

@@ -104,8 +104,9 @@ def interference(
     left_out = fused[out].rename(columns={"target": "language"})[_MEMBER].drop_duplicates().assign(left_out=True)
     table = table.merge(left_out, how="left", on=_MEMBER)
     table["why"] = _reasons(table, dead_zone)
-    change, zone = table["difference"].abs(), np.maximum(TIE, dead_zone * table["standard_error"].fillna(0.0))
-    table["sign"] = np.sign(table["difference"]).where(change > zone, 0.0).where(table["why"] == "")
+    zone = np.maximum(TIE, dead_zone * table["standard_error"]) if dead_zone > 0.0 else TIE
+    tied = table["difference"].abs() <= zone
+    table["sign"] = np.sign(table["difference"]).mask(tied, 0.0).where(table["why"] == "")
     table = table.assign(control=control, dead_zone=dead_zone)
     shown = ["size", "position", "control", "dead_zone", "score", "reference", "difference", "standard_error", "sign"]
     ordered = table.sort_values([*STUDY, "size", "members", "position"], ignore_index=True)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from xltransfer.report.findings import OnStep
     from xltransfer.report.options import Options
+    from xltransfer.report.steps import OnStep
     from xltransfer.report.tables import Table
     from xltransfer.report.write import Written
 

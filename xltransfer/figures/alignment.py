@@ -7,18 +7,13 @@ number says that all vectors of the model are alike, not that translations are.
 from collections.abc import Mapping
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from xltransfer.analysis.frames import require_columns
-from xltransfer.figures.colours import TASK
 from xltransfer.figures.labels import metric_label, steps_label
-from xltransfer.figures.look import SMALL, SOFT, house_look, new_figure
+from xltransfer.figures.layers import STATE_NAMES, StateKey, draw_layers, state_handles, state_keys, state_looks
+from xltransfer.figures.look import SMALL, house_look, new_figure
 from xltransfer.figures.notes import entitle
 from xltransfer.figures.pick import pick, require_some, require_unique
 from xltransfer.figures.places import Places, Show
@@ -26,20 +21,6 @@ from xltransfer.figures.text import shown, width
 
 _STATE: Final = ["setting", "transfer", "corpus", "steps", "adapter_seed", "task_adapter"]
 _PAIR: Final = ["source", "target", "dataset"]
-LINES: Final = ("-", (0, (1, 1)), "-.")  # dashes are for permuted pairs
-MOST: Final = len(TASK) * len(LINES)
-"""States that a figure tells apart."""
-STATE_NAMES: Final = {
-    "baseline": "untouched",
-    "language_adapters": "language adapters",
-    "task_adapters": "task adapter",
-    "language_and_task_adapters": "language and task adapter",
-    "nudge": "nudged on",
-    "zero_steps": "zero steps on",
-    "shuffled_text": "shuffled text of",
-    "random_sign": "random signs of",
-}
-"""Settings in words, in the order of legends."""
 
 
 @house_look()
@@ -87,14 +68,14 @@ def alignment_curves(
     require_unique(rows, [*_STATE, *_PAIR, "layer", "permuted"], "states")
     require_some(rows, "estimate", "states")
     places = Places(languages, show)
-    lines = _lines(rows)
+    looks = state_looks(rows, _STATE, "states")
     panels = _panels(rows, places)
     down = -(-len(panels) // 4)
     across = -(-len(panels) // down)
     figure = new_figure(size or (max(2.1 * across + 0.6, 4.4), 1.75 * down + 1.3))
     grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, (pair, title) in zip(grid, panels.items(), strict=False):
-        _draw(axes, _of(rows, _PAIR, pair), lines)
+        draw_layers(axes, rows[[key == pair for key in state_keys(rows, _PAIR)]], _STATE, looks)
         axes.set_title(_fitting(title, 72 * figure.get_figwidth() / across - 24), size=SMALL + 0.5, pad=4)
     for number, axes in enumerate(grid):
         if number >= len(panels):
@@ -105,29 +86,9 @@ def alignment_curves(
         if number % across == 0 and number < len(panels):
             axes.set_ylabel(metric_label(str(key["metric"])))
     title = f"Alignment layer by layer: {metric_label(str(key['metric']))}, {shown(key['base'])}, {shown(key['task'])}"
-    entitle(figure, title, _caption(rows), _legend(lines, rows, places))
+    labels = [_state_label(dict(zip(_STATE, state, strict=True)), looks, places) for state in looks]
+    entitle(figure, title, _caption(rows), state_handles(looks, labels, bool(rows["permuted"].any())))
     return figure
-
-
-def plain_number(value: float) -> str:
-    """Return the label of a tick: in full, so that no power of ten stands apart at the end of the axis."""
-    return f"{round(value, 12):g}".replace("-", "−")
-
-
-def _lines(rows: pd.DataFrame) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """Return the look of every state, the untouched model first."""
-    keys = rows[_STATE].drop_duplicates()
-    order = {name: number for number, name in enumerate(STATE_NAMES)}
-    known = sorted(
-        (tuple(None if pd.isna(value) else value for value in key) for key in keys.itertuples(index=False, name=None)),
-        key=lambda key: (order.get(str(key[0]), len(order)), *(str(value) for value in key)),
-    )
-    if len(known) > MOST:
-        raise ValueError(f"states holds {len(known)} states, a figure tells {MOST} apart; keep the rows of fewer")
-    return {
-        key: {"color": TASK[number % len(TASK)][0], "linestyle": LINES[number // len(TASK)]}
-        for number, key in enumerate(known)
-    }
 
 
 def _panels(rows: pd.DataFrame, places: Places) -> dict[tuple[str, ...], str]:
@@ -143,34 +104,6 @@ def _panels(rows: pd.DataFrame, places: Places) -> dict[tuple[str, ...], str]:
     }
 
 
-def _of(rows: pd.DataFrame, columns: list[str], key: tuple[Any, ...]) -> pd.DataFrame:
-    """Return the rows with these values; a missing value stands for itself."""
-    kept = np.ones(len(rows), dtype=bool)
-    for column, value in zip(columns, key, strict=True):
-        own = rows[column].isna() if value is None else rows[column] == value
-        kept &= own.to_numpy(dtype=bool, na_value=False)
-    return rows[kept]
-
-
-def _draw(axes: Axes, rows: pd.DataFrame, lines: Mapping[tuple[Any, ...], dict[str, Any]]) -> None:
-    for key, look in lines.items():
-        own = _of(rows, _STATE, key).sort_values("layer")
-        for permuted in (False, True):
-            part = own[own["permuted"] == permuted]
-            if part.empty:
-                continue
-            layer, estimate, low, high = (
-                part[name].to_numpy(np.float64) for name in ("layer", "estimate", "low", "high")
-            )
-            style = look | ({"linestyle": "--", "linewidth": 0.8} if permuted else {"linewidth": 1.2})
-            axes.plot(layer, estimate, marker="" if permuted else ".", markersize=4, markeredgewidth=0, **style)
-            axes.fill_between(layer, low, high, color=look["color"], alpha=0.08 if permuted else 0.18, linewidth=0)
-    for middle in rows.loc[rows["middle"].astype(bool), "layer"].unique()[:1]:
-        axes.axvline(float(middle), color=SOFT, linewidth=0.5, linestyle=":", zorder=0)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=2))
-    axes.grid(axis="y")
-
-
 def _caption(rows: pd.DataFrame) -> str:
     """Return what bands and dashes are."""
     level = float(rows["level"].iloc[0])
@@ -182,35 +115,25 @@ def _caption(rows: pd.DataFrame) -> str:
     return f"{'; '.join(parts)}. Dotted upright: the middle layer."
 
 
-def _legend(lines: Mapping[tuple[Any, ...], dict[str, Any]], rows: pd.DataFrame, places: Places) -> list[Artist]:
-    handles: list[Artist] = [
-        Line2D([], [], label=_state_label(dict(zip(_STATE, key, strict=True)), lines, places), linewidth=1.2, **look)
-        for key, look in lines.items()
-    ]
-    if rows["permuted"].any():
-        handles.append(Line2D([], [], label="permuted pairs", color=SOFT, linewidth=0.8, linestyle="--"))
-    return handles
-
-
-def _state_label(state: Mapping[str, Any], lines: Mapping[tuple[Any, ...], Any], places: Places) -> str:
+def _state_label(state: Mapping[str, Any], looks: Mapping[StateKey, Any], places: Places) -> str:
     """Return what a state is called; what all states share that have it is not repeated, but for the language."""
     setting = str(state["setting"])
     parts = [STATE_NAMES.get(setting, shown(setting))]
     if state["task_adapter"]:
         parts.append(shown(state["task_adapter"]))
-    if _differ(lines, "adapter_seed") and state["adapter_seed"] is not None:
+    if _differ(looks, "adapter_seed") and state["adapter_seed"] is not None:
         parts.append(f"seed {int(state['adapter_seed'])}")
     if state["transfer"]:
         parts.append(places[state["transfer"]].label)
-        own = {key[2] for key in lines if key[1] == state["transfer"]}
+        own = {key[2] for key in looks if key[1] == state["transfer"]}
         parts += [f"({shown(state['corpus'])})"] if len(own) > 1 else []
     if state["steps"] is not None:
         parts.append(f"({steps_label(state['steps'])})")
     return " ".join(parts)
 
 
-def _differ(lines: Mapping[tuple[Any, ...], Any], column: str) -> bool:
-    return len({key[_STATE.index(column)] for key in lines} - {None}) > 1
+def _differ(looks: Mapping[StateKey, Any], column: str) -> bool:
+    return len({key[_STATE.index(column)] for key in looks} - {None}) > 1
 
 
 def _fitting(label: str, room: float) -> str:

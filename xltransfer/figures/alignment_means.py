@@ -7,18 +7,12 @@ dashed lines what permuted pairs give.
 from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from xltransfer.analysis.frames import require_columns
-from xltransfer.figures.alignment import LINES, MOST, STATE_NAMES
-from xltransfer.figures.colours import TASK
 from xltransfer.figures.labels import metric_label, steps_label
+from xltransfer.figures.layers import STATE_NAMES, draw_layers, state_handles, state_looks
 from xltransfer.figures.look import SMALL, SOFT, house_look, new_figure
 from xltransfer.figures.notes import entitle
 from xltransfer.figures.pick import pick, require_some, require_unique
@@ -74,7 +68,7 @@ def alignment_means(
     rows, key = pick(means, "means", base=base, task=texts)
     require_unique(rows, [*STATE, "layer", "metric", "permuted"], "means")
     require_some(rows, "estimate", "means")
-    states = _states(rows)
+    looks = state_looks(rows, STATE, "means")
     found = set(rows["metric"])
     measures = [name for name in _MEASURES if found & {f"{readout}_{name}" for readout in _READOUTS}]
     readouts = [name for name in _READOUTS if found & {f"{name}_{measure}" for measure in measures}]
@@ -83,7 +77,7 @@ def alignment_means(
     for down, readout in enumerate(readouts):
         for across, measure in enumerate(measures):
             axes, metric = grid[down, across], f"{readout}_{measure}"
-            _draw(axes, rows[rows["metric"] == metric], states)
+            draw_layers(axes, rows[rows["metric"] == metric], STATE, looks)
             axes.set_title(_title(metric, change), size=SMALL + 0.5, pad=4)
             if change:
                 axes.axhline(0.0, color=SOFT, linewidth=0.6, zorder=0)
@@ -91,7 +85,10 @@ def alignment_means(
                 axes.set_xlabel("layer (0: embeddings)")
     what = "Change of alignment against the untouched model" if change else "Alignment layer by layer"
     title = f"{what}, mean over pairs: {shown(key['base'])}, {shown(key['task'])}"
-    entitle(figure, title, _caption(rows, change), _legend(states, rows))
+    several = len({state[2] for state in looks} - {None}) > 1
+    labels = [state_text(state, several) for state in looks]
+    handles = state_handles(looks, labels, bool(rows["permuted"].any()))
+    entitle(figure, title, _caption(rows, change), handles)
     return figure
 
 
@@ -105,46 +102,10 @@ def state_text(state: Sequence[Any], several_seeds: bool = False) -> str:
     return " ".join(parts)
 
 
-def _states(rows: pd.DataFrame) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """Return the look of every state, the untouched model first."""
-    order = {name: number for number, name in enumerate(STATE_NAMES)}
-    keys = {
-        tuple(None if pd.isna(value) else value for value in key)
-        for key in rows[STATE].drop_duplicates().itertuples(index=False, name=None)
-    }
-    known = sorted(keys, key=lambda key: (order.get(str(key[0]), len(order)), *(str(value) for value in key)))
-    if len(known) > MOST:
-        raise ValueError(f"means holds {len(known)} states, a figure tells {MOST} apart; keep the rows of fewer")
-    return {
-        key: {"color": TASK[number % len(TASK)][0], "linestyle": LINES[number // len(TASK)]}
-        for number, key in enumerate(known)
-    }
-
-
 def _title(metric: str, change: bool) -> str:
     """Return the measure with its unit; a change of percents is in points."""
     label = metric_label(metric)
     return label.replace("(%)", "(points)") if change else label
-
-
-def _draw(axes: Axes, rows: pd.DataFrame, states: dict[tuple[Any, ...], dict[str, Any]]) -> None:
-    keys = rows[STATE].astype(object).where(rows[STATE].notna(), None).apply(tuple, axis=1)
-    for state, look in states.items():
-        own = rows[[key == state for key in keys]].sort_values("layer")
-        for permuted in (False, True):
-            part = own[own["permuted"] == permuted]
-            if part.empty:
-                continue
-            layer, estimate, low, high = (
-                part[name].to_numpy(np.float64) for name in ("layer", "estimate", "low", "high")
-            )
-            style = look | ({"linestyle": "--", "linewidth": 0.8} if permuted else {"linewidth": 1.3})
-            axes.plot(layer, estimate, marker="" if permuted else ".", markersize=4, markeredgewidth=0, **style)
-            axes.fill_between(layer, low, high, color=look["color"], alpha=0.08 if permuted else 0.18, linewidth=0)
-    for middle in rows.loc[rows["middle"].astype(bool), "layer"].unique()[:1]:
-        axes.axvline(float(middle), color=SOFT, linewidth=0.5, linestyle=":", zorder=0)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=2))
-    axes.grid(axis="y")
 
 
 def _caption(rows: pd.DataFrame, change: bool) -> str:
@@ -159,13 +120,3 @@ def _caption(rows: pd.DataFrame, change: bool) -> str:
     if rows["permuted"].any():
         parts.append("dashed: every text paired with another one's translation")
     return f"{'; '.join(parts)}. Dotted upright: the middle layer."
-
-
-def _legend(states: dict[tuple[Any, ...], dict[str, Any]], rows: pd.DataFrame) -> list[Artist]:
-    several = len({key[2] for key in states} - {None}) > 1
-    handles: list[Artist] = [
-        Line2D([], [], label=state_text(key, several), linewidth=1.3, **look) for key, look in states.items()
-    ]
-    if rows["permuted"].any():
-        handles.append(Line2D([], [], label="permuted pairs", color=SOFT, linewidth=0.8, linestyle="--"))
-    return handles

@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from xltransfer.analysis.frames import require_columns
-from xltransfer.figures.alignment import plain_number
 from xltransfer.figures.labels import metric_label, steps_label
+from xltransfer.figures.layers import plain_number
 from xltransfer.figures.look import INK, SOFT, house_look, new_figure
 from xltransfer.figures.notes import entitle
 from xltransfer.figures.pick import pick, require_some, require_unique

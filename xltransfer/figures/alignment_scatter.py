@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from xltransfer.analysis.frames import require_columns
-from xltransfer.figures.alignment import plain_number
 from xltransfer.figures.colours import TASK
 from xltransfer.figures.labels import metric_label, number, p_label, steps_label, task_label
+from xltransfer.figures.layers import plain_number
 from xltransfer.figures.look import SMALL, SOFT, house_look, new_figure
 from xltransfer.figures.notes import entitle
 from xltransfer.figures.pick import pick, require_some

@@ -10,9 +10,9 @@ import torch
 
 from xltransfer.config.resolve import ResolvedStudy
 from xltransfer.data.tokenizer import load_tokenizer
-from xltransfer.engine.loading import Loaded, load
-from xltransfer.errors import ConfigError, ModelError
-from xltransfer.protocols.lengths import refuse_too_long
+from xltransfer.engine.loading import load
+from xltransfer.errors import ConfigError
+from xltransfer.protocols.base_model import refuse_base_model
 from xltransfer.protocols.transfer.context import device_kind
 from xltransfer.protocols.transfer.wanted import Wanted
 from xltransfer.protocols.transfer.work import prepare_process
@@ -58,14 +58,11 @@ class Way:
         From study, folder, workers and kind of device to the units to do, those of a stage in order of preference.
     work
         Does one unit; called with unit, ``resolved``, ``folder`` and ``mixed``.
-    check
-        Told the loaded base model; raises `ModelError` where the protocol cannot use it.
     """
 
     header_of: Callable[[ResolvedStudy, Any, str], Header]
     units: Callable[[ResolvedStudy, Path, int, str], Wanted]
     work: Callable[..., None]
-    check: Callable[[ResolvedStudy, Loaded], None]
 
 
 def run_units(
@@ -108,7 +105,8 @@ def run_units(
         On Ctrl-C; finished units are kept and the same call goes on with the rest.
     """
     device = _device(resolved, slurm)
-    _check_model(way, resolved)
+    # Loaded once here, so that a folder that cannot be used is refused before any unit starts.
+    refuse_base_model(resolved.study, resolved.model, load(resolved.model, resolved.study.base.revision))
     header = way.header_of(resolved, load_tokenizer(resolved.model), device)
     differing = claim(folder, header, mixed=mixed)
     store = Store(folder)
@@ -144,14 +142,3 @@ def _device(resolved: ResolvedStudy, slurm: Slurm | None) -> str:
     if setting == "auto":
         raise ConfigError("engine.device is 'auto', but Slurm's jobs may have what this machine lacks; say cpu or cuda")
     return setting
-
-
-def _check_model(way: Way, resolved: ResolvedStudy) -> None:
-    """Load the base model once, so that a folder that cannot be used is refused before any unit starts."""
-    loaded = load(resolved.model, resolved.study.base.revision)
-    if loaded.masked_lm is None:
-        raise ModelError(
-            f"base model {resolved.model!r} holds no masked-LM head, so nothing can be trained on text with it"
-        )
-    refuse_too_long(resolved.study, loaded.encoder)
-    way.check(resolved, loaded)

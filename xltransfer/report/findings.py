@@ -5,7 +5,7 @@ sentences read the frames and compute nothing. Seeds of simulations are children
 same report.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -50,9 +50,9 @@ from xltransfer.report.names import languages_of
 from xltransfer.report.overview import baseline_scores_by_task, ts_ranges
 from xltransfer.report.provenance import failed_units, progress, stored_options
 from xltransfer.report.published_options import compared_options
+from xltransfer.report.steps import Found, Frames, OnStep, Step, Work, run_steps
 from xltransfer.report.typology import pair_frames
 from xltransfer.runs.cluster_counts import ClusterCounts
-from xltransfer.runs.folder import Header
 from xltransfer.runs.open import Run
 
 LABELS: Final = [
@@ -62,11 +62,6 @@ LABELS: Final = [
 """Columns of the frame of labels, where no label was scored."""
 
 ESTIMANDS: Final = ("this_test_set", "new_sentences", "new_targets")
-
-OnStep = Callable[[str, float], None]
-"""Told the name of what is being done, and the share of all work that is done, 0 to 1."""
-
-Frames = dict[str, pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -107,36 +102,12 @@ class Options:
         return self.estimand or "new_targets"
 
 
-@dataclass(frozen=True)
-class Findings:
-    """The frames of a report.
-
-    Attributes
-    ----------
-    header
-        What the run was made with.
-    options
-        What the report is about.
-    metrics
-        Task to the metric that it is ranked by.
-    languages
-        code, name, family, genus, script, seen; a row per language of the run.
-    frames
-        By name, see `STEPS`.
-    """
-
-    header: Header
-    options: Options
-    metrics: Mapping[str, str]
-    languages: pd.DataFrame
-    frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-
-    def __getitem__(self, name: str) -> pd.DataFrame:
-        return self.frames[name]
+Findings = Found[Options]
+"""The frames of a transfer run's report; ``metrics``: task to the metric that it is ranked by; frames see `STEPS`."""
 
 
 @dataclass
-class _Work:
+class _Work(Work):
     """What the steps hand on to each other: large frames that no table shows, and those already found.
 
     ``rows`` are measurements over all labels, those of nudges on the chosen metrics only; ``labels`` those of single
@@ -150,11 +121,9 @@ class _Work:
     labels: pd.DataFrame
     languages: pd.DataFrame
     texts: pd.DataFrame | None = None
-    tell: Callable[[float], None] = lambda share: None
     flags: pd.DataFrame = field(default_factory=pd.DataFrame)
     changes: pd.DataFrame = field(default_factory=pd.DataFrame)
     statistics: Statistics | None = None
-    frames: Frames = field(default_factory=dict)
 
     @property
     def scale(self) -> Scale:
@@ -186,21 +155,12 @@ def findings(
         A task, metric or k does not occur.
     """
     options = options or Options()
-    whole, done = READING + sum(step.weight for step in STEPS), READING
-    _teller(on_step, "reading measurements", 0.0, 0.0)(0.0)
+    if on_step is not None:
+        on_step("reading measurements", 0.0)
     work = _begin(run, options)
     work.texts = texts
-    for step in STEPS:
-        work.tell = _teller(on_step, step.name, done / whole, step.weight / whole)
-        work.tell(0.0)
-        work.frames |= step.compute(work)
-        done += step.weight
+    run_steps(work, STEPS, on_step, READING)
     return Findings(run.header, options, work.metrics, work.languages, work.frames)
-
-
-def _teller(on_step: OnStep | None, name: str, start: float, span: float) -> Callable[[float], None]:
-    """Return a callback that takes the share of one step that is done."""
-    return lambda share: on_step(name, start + span * share) if on_step is not None else None
 
 
 def _begin(run: Run, options: Options) -> _Work:
@@ -364,15 +324,6 @@ def _labels(work: _Work) -> Frames:
     if not (work.labels["setting"] == "nudge").any():
         return {"labels": pd.DataFrame(columns=LABELS)}
     return {"labels": label_changes(work.labels, work.flags, scale=work.scale)}
-
-
-@dataclass(frozen=True)
-class Step:
-    """A step of the computation: what is told of it, its share of the time, and the function."""
-
-    name: str
-    weight: float
-    compute: Callable[[_Work], Frames]
 
 
 READING: Final = 6.0

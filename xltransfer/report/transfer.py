@@ -6,7 +6,8 @@ from xltransfer.report.assembled import Assembled
 from xltransfer.report.charts import charts
 from xltransfer.report.compose import Composer
 from xltransfer.report.contents import tables
-from xltransfer.report.findings import OnStep, Options, findings
+from xltransfer.report.findings import Options, findings
+from xltransfer.report.steps import OnStep
 from xltransfer.report.subject import Subject
 from xltransfer.report.tables import Table
 from xltransfer.report.typology_tables import TEXT_PAIRS, text_pairs_of

@@ -17,11 +17,11 @@ from xltransfer.report import alignment, interaction, transfer
 from xltransfer.report.assembled import Assembled
 from xltransfer.report.blocks import frame_bytes, pictures_of
 from xltransfer.report.charts import drawn
-from xltransfer.report.findings import OnStep
 from xltransfer.report.latex import latex
 from xltransfer.report.numbers import size
 from xltransfer.report.options import OPTIONS, Options
 from xltransfer.report.page import render
+from xltransfer.report.steps import OnStep
 from xltransfer.report.tables import Table
 from xltransfer.runs.open import Run
 from xltransfer.runs.status import status

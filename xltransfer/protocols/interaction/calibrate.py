@@ -2,14 +2,11 @@
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from torch import nn
 
@@ -21,6 +18,7 @@ from xltransfer.protocols.interaction.scoring import cells_of
 from xltransfer.protocols.interaction.training import adapter_settings, fuse_by_training
 from xltransfer.protocols.interaction.wanted import COMPOSITIONS, together
 from xltransfer.protocols.language_adapters import train_language_adapters
+from xltransfer.protocols.rates import measured_together
 from xltransfer.protocols.transfer.calibrate import padded_tokens, ready_scorers, shard_sizes, spread, time_training
 from xltransfer.protocols.transfer.context import device_kind
 from xltransfer.protocols.transfer.work import prepare_process
@@ -77,19 +75,8 @@ def nominal(resolved: ResolvedStudy) -> Rates:
 
 
 def calibrate(resolved: ResolvedStudy, workers: int, seconds: float) -> Rates:
-    """Measure for about ``seconds`` in ``workers`` processes at the same time and return the mean rates.
-
-    The processes measure together because they share caches and memory as the workers of the run will.
-    """
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        measured = list(pool.map(_calibrate_here, [resolved] * workers, [seconds] * workers))
-
-    def mean(name: str) -> Any:
-        values = [getattr(rates, name) for rates in measured]
-        by_key = isinstance(values[0], Mapping)
-        return {key: fmean(each[key] for each in values) for key in values[0]} if by_key else fmean(values)
-
-    return Rates(**{field.name: mean(field.name) for field in fields(Rates)})
+    """Measure for about ``seconds`` in ``workers`` processes at the same time and return the mean rates."""
+    return measured_together(_calibrate_here, resolved, workers, seconds)
 
 
 def _calibrate_here(resolved: ResolvedStudy, seconds: float) -> Rates:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from xltransfer.config.resolve import ResolvedStudy
-from xltransfer.engine.loading import Loaded
 from xltransfer.protocols.execution import OnPlan, Slurm, Way, run_units
 from xltransfer.protocols.interaction.header import header_of
 from xltransfer.protocols.interaction.plan import price
@@ -35,7 +34,7 @@ def run_study(
     rounds = _Rounds(resolved, Store(folder))
     while True:
         last = run_units(
-            Way(header_of, rounds.units, work, _check),
+            Way(header_of, rounds.units, work),
             resolved,
             folder,
             workers=workers,
@@ -94,7 +93,3 @@ class _Rounds:
         done = tuple(unit for each in self._ended for unit in each.done)
         skipped = tuple(unit for each in self._ended for unit in each.skipped)
         return Outcome(done, skipped, tuple(self._failed.values()))
-
-
-def _check(resolved: ResolvedStudy, loaded: Loaded) -> None:
-    """A masked-LM head is all that adapters and fusions need."""

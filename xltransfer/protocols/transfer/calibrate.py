@@ -2,9 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, fields
-from multiprocessing import get_context
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -18,6 +16,7 @@ from xltransfer.engine.adapter import AdapterConfig
 from xltransfer.engine.checkpoint import save_artefact
 from xltransfer.engine.fit import descend
 from xltransfer.engine.nudge import NudgeSeeds, NudgeSettings, nudge
+from xltransfer.protocols.rates import measured_together
 from xltransfer.protocols.transfer.context import Context, device_kind
 from xltransfer.protocols.transfer.scoring import score_targets
 from xltransfer.protocols.transfer.training import training_batches
@@ -70,21 +69,8 @@ def nominal(resolved: ResolvedStudy) -> Rates:
 
 
 def calibrate(resolved: ResolvedStudy, workers: int, seconds: float) -> Rates:
-    """Measure for about ``seconds`` in ``workers`` processes at the same time and return the mean rates.
-
-    The processes measure together because they share caches and memory as the workers of the run will.
-    """
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        measured = list(pool.map(_calibrate_here, [resolved] * workers, [seconds] * workers))
-
-    def mean(name: str) -> Any:
-        values = [getattr(rates, name) for rates in measured]
-        return {task: fmean(v[task] for v in values) for task in values[0]} if name in _BY_TASK else fmean(values)
-
-    return Rates(**{field.name: mean(field.name) for field in fields(Rates)})
-
-
-_BY_TASK = ("score", "train", "item_bytes")
+    """Measure for about ``seconds`` in ``workers`` processes at the same time and return the mean rates."""
+    return measured_together(_calibrate_here, resolved, workers, seconds)
 
 
 def _calibrate_here(resolved: ResolvedStudy, seconds: float) -> Rates:

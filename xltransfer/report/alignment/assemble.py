@@ -7,8 +7,8 @@ from xltransfer.report.alignment.contents import tables
 from xltransfer.report.alignment.findings import findings
 from xltransfer.report.alignment.page import page
 from xltransfer.report.assembled import Assembled
-from xltransfer.report.findings import OnStep
 from xltransfer.report.options import AlignmentOptions
+from xltransfer.report.steps import OnStep
 from xltransfer.report.tables import Table
 from xltransfer.runs.open import Run
 

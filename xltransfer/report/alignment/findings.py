@@ -4,8 +4,8 @@ Curves and means over pairs come from the stored scores; intervals of single pai
 a time. The prediction of ts needs a transfer run of the same nudges beside the run.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -16,11 +16,10 @@ from xltransfer.analysis.alignment_states import alignment_changes, alignment_st
 from xltransfer.errors import ConfigError, RunFolderError, near_match
 from xltransfer.report.alignment.prediction import Prediction, prediction
 from xltransfer.report.alignment.sets import compared_sets
-from xltransfer.report.findings import OnStep
 from xltransfer.report.names import languages_of
 from xltransfer.report.options import AlignmentOptions
 from xltransfer.report.provenance import failed_units, stored_options
-from xltransfer.runs.folder import Header
+from xltransfer.report.steps import Found, OnStep
 from xltransfer.runs.open import Run
 
 HEADLINE: Final = {"matched": "cls_cosine", "unmatched": "cls_all_pairs"}
@@ -32,34 +31,13 @@ WHOLE: Final = ("baseline", "language_adapters", "task_adapters", "language_and_
 _LEVEL: Final = 0.95
 
 
-@dataclass(frozen=True)
-class AlignmentFindings:
-    """The frames of a report on alignment.
+AlignmentFindings = Found[AlignmentOptions]
+"""The frames of an alignment run's report; ``metrics``: set of texts to its headline metric.
 
-    Attributes
-    ----------
-    header, options
-        What the run was made with, and what the report is about.
-    metrics
-        Set of texts to its headline metric.
-    languages
-        code, name, family, genus, script, seen; a row per language of the run.
-    frames
-        By name: sets, levels, changes (means over pairs by layer), pairs, pair_changes (middle layer, single pairs),
-        pair_layers, nudges, failures, stored_options, progress; prediction and points are empty without a transfer run.
-    notes
-        What has to be said of the transfer run; empty where none was given.
-    """
-
-    header: Header
-    options: AlignmentOptions
-    metrics: Mapping[str, str]
-    languages: pd.DataFrame
-    frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def __getitem__(self, name: str) -> pd.DataFrame:
-        return self.frames[name]
+Frames: sets, levels, changes (means over pairs by layer), pairs, pair_changes (middle layer, single pairs),
+pair_layers, nudges, failures, stored_options, progress; prediction and points are empty without a transfer run.
+``notes``: what has to be said of the transfer run.
+"""
 
 
 def findings(run: Run, options: AlignmentOptions | None = None, on_step: OnStep | None = None) -> AlignmentFindings:
@@ -146,9 +124,7 @@ def _single_pairs(run: Run, sets: list[str], tell: OnStep) -> dict[str, pd.DataF
 
 def _middle(items: pd.DataFrame) -> pd.DataFrame:
     """Return the items of the middle layer, whose number is among a cell's options."""
-    layers = {
-        text: str(text).partition('"layer":')[2].partition(",")[0].rstrip("}") for text in items["options"].unique()
-    }
+    layers = {text: str(json.loads(str(text))["layer"]) for text in items["options"].unique()}
     return items[items["label"].astype(str) == items["options"].astype(str).map(layers)]
 
 

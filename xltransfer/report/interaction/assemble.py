@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 from xltransfer.report.assembled import Assembled
-from xltransfer.report.findings import OnStep
 from xltransfer.report.interaction.charts import charts
 from xltransfer.report.interaction.contents import tables
 from xltransfer.report.interaction.findings import findings
 from xltransfer.report.interaction.page import Composer
 from xltransfer.report.interaction.subject import Subject
 from xltransfer.report.options import InteractionOptions
+from xltransfer.report.steps import OnStep
 from xltransfer.report.tables import Table
 from xltransfer.runs.open import Run
 

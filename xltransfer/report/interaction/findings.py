@@ -3,7 +3,6 @@
 The steps stand in `STEPS`, in order; each takes what was found before and gives new frames. Nothing here is random.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,7 +21,6 @@ from xltransfer.analysis.interference_signs import sign_patterns
 from xltransfer.errors import ConfigError
 from xltransfer.report.audit import target_audit
 from xltransfer.report.choose import chosen_rows, ranked_metrics, untouched_items
-from xltransfer.report.findings import OnStep
 from xltransfer.report.interaction.progress import progress
 from xltransfer.report.interaction.reading import improvements, nearness, run_differences, sign_table
 from xltransfer.report.names import languages_of
@@ -30,44 +28,18 @@ from xltransfer.report.options import InteractionOptions
 from xltransfer.report.overview import baseline_scores_by_task
 from xltransfer.report.provenance import failed_units, stored_options
 from xltransfer.report.published_options import compared_options
-from xltransfer.runs.folder import Header
+from xltransfer.report.steps import Found, Frames, OnStep, Step, Work, run_steps
 from xltransfer.runs.open import Run
-
-Frames = dict[str, pd.DataFrame]
 
 _CELL: Final = [*STUDY, "size", "composition", "members", "language", "position"]
 
 
-@dataclass(frozen=True)
-class Findings:
-    """The frames of the report.
-
-    Attributes
-    ----------
-    header
-        What the run was made with.
-    options
-        What the report is about.
-    metrics
-        Task to the metric that it is read by.
-    languages
-        code, name, family, genus, script, seen; a row per language of the run.
-    frames
-        By name, see `STEPS`.
-    """
-
-    header: Header
-    options: InteractionOptions
-    metrics: Mapping[str, str]
-    languages: pd.DataFrame
-    frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-
-    def __getitem__(self, name: str) -> pd.DataFrame:
-        return self.frames[name]
+Findings = Found[InteractionOptions]
+"""The frames of an interaction run's report, see `STEPS`."""
 
 
 @dataclass
-class _Work:
+class _Work(Work):
     """What the steps hand on: measurements (all metrics, no single labels), and what has been found."""
 
     run: Run
@@ -75,7 +47,6 @@ class _Work:
     metrics: dict[str, str]
     rows: pd.DataFrame
     flags: pd.DataFrame = field(default_factory=pd.DataFrame)
-    frames: Frames = field(default_factory=dict)
 
     @property
     def main(self) -> pd.DataFrame:
@@ -93,16 +64,13 @@ def findings(run: Run, options: InteractionOptions | None = None, on_step: OnSte
     ConfigError
         A task, metric or feature set does not occur, several kinds of device have scores, or no pair has any yet.
     """
-    options, tell = options or InteractionOptions(), on_step or (lambda name, share: None)
-    tell("reading measurements", 0.0)
+    options = options or InteractionOptions()
+    if on_step is not None:
+        on_step("reading measurements", 0.0)
     rows = chosen_rows(run, options.task)
     metrics = ranked_metrics(run, set(rows["task"].unique()), options.metric)
     work = _Work(run, options, metrics, _on_one_device(rows[rows["task"].isin(metrics)].reset_index(drop=True)))
-    whole, done = sum(step.weight for step in STEPS), 0.0
-    for step in STEPS:
-        tell(step.name, done / whole)
-        work.frames |= step.compute(work)
-        done += step.weight
+    run_steps(work, STEPS, on_step)
     members = {code for each in work.frames["scores"]["members"].unique() for code in members_of(each)}
     codes = {*(code.removesuffix("'") for code in members), *rows["target"].unique()} - {""}
     return Findings(run.header, options, metrics, languages_of(run.study, codes), work.frames)
@@ -187,15 +155,6 @@ def _alone(work: _Work) -> Frames:
     adapters = adapter_scores(work.frames["scores"], non_members="ignore")
     parts = [improvement_shares(improvements(own)).assign(fusion=fusion) for fusion, own in adapters.groupby("fusion")]
     return {"adapters": adapters, "improvement": pd.concat(parts, ignore_index=True)}
-
-
-@dataclass(frozen=True)
-class Step:
-    """A step of the computation: what is told of it, its share of the time, and the function."""
-
-    name: str
-    weight: float
-    compute: Callable[[_Work], Frames]
 
 
 STEPS: Final = (

@@ -12,7 +12,7 @@ from xltransfer.config.alignment import Alignment, Compared
 from xltransfer.config.interaction import Interaction
 from xltransfer.config.task import Selection
 from xltransfer.errors import ConfigError
-from xltransfer.protocols.lengths import positions_of, refuse_too_long
+from xltransfer.protocols.base_model import positions_of, refuse_too_long
 from xltransfer.protocols.transfer.run import run_study
 
 SMALL = {"vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}

@@ -1,11 +1,30 @@
-"""Whether the base model has a position for every subword that a study gives it."""
+"""Whether a base model can do what a study asks of it; found out before any unit starts."""
 
 from collections.abc import Iterator
 
 from torch import nn
 
 from xltransfer.config.study import Study
-from xltransfer.errors import ConfigError
+from xltransfer.engine.loading import Loaded
+from xltransfer.errors import ConfigError, ModelError
+
+
+def refuse_base_model(study: Study, model: str, loaded: Loaded) -> None:
+    """Refuse a base model without what the study needs; ``model`` is its folder or hub id.
+
+    Raises
+    ------
+    ModelError
+        It holds no masked-LM head, or no pooler where the study replaces it.
+    ConfigError
+        As `refuse_too_long`.
+    """
+    if loaded.masked_lm is None:
+        raise ModelError(f"base model {model!r} holds no masked-LM head, so nothing can be trained on text with it")
+    choice = study.nudge.pooler
+    if choice != "keep" and getattr(loaded.encoder, "pooler", None) is None:
+        raise ModelError(f"nudge.pooler is {choice!r}, but base model {model!r} holds no pooler; say keep")
+    refuse_too_long(study, loaded.encoder)
 
 
 def refuse_too_long(study: Study, encoder: nn.Module) -> None:
