@@ -6,24 +6,27 @@ In Faisal and Anastasopoulos (2024), Table 13, mBERT falls from 81 to 45 % on XN
 Their code saves the nudged model from a masked-LM class, which for BERT has no pooler, and reads it into a class that
 needs one and makes one up; XLM-R's classifier has a layer of its own in its place. Here inference is trained with a
 head on the pooler, in an artificial world and on a local model, and scored after k = 0 and k = 1 steps with the pooler
-kept, with ten fresh ones (normal, standard deviation 0.02, as there), and with the first token's state in its place.
+kept, with ten fresh ones (normal, with the standard deviation of the base model's config, as there), and with the
+first token's state in its place. Ten draws can mislead, so 200 more are scored at k = 0.
 
 What is in ``--out`` is used again, so a stopped run goes on. Exit status 3: inference was not learnt (under 60 % in the
 languages of training, where chance is 33 %), so that nothing follows; what the script says of a local model does not
 change the status.
 
 Files: pooler.csv (accuracy and ts by language, with intervals), pooler_shares.csv (what the lost pooler explains),
-pooler_published.csv (the paper's numbers in the same terms), pooler.png and pooler.svg.
+pooler_published.csv (the paper's numbers in the same terms), pooler_draws.csv (accuracy under every one of many fresh
+poolers), pooler.png and .svg; pooler_draws-*.png and .svg, a histogram for every setup.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 import torch
 import typer
+from pooler_draws import draws_figure, many_draws, means, said_of
 from pooler_figure import Panel, pooler_figure
 from pooler_numbers import CHANCE, Measured, Scores, accuracies, mean_of, measured, shares, table
 from pooler_published import published_panels, published_table_of
@@ -51,6 +54,8 @@ class Finding:
         Task -> scores; empty where inference was not learnt.
     groups
         Name -> languages whose mean is stated; the first is what the shares are of.
+    draws
+        What `pooler_draws.many_draws` gives for the head on the pooler.
     why_nothing
         Why there is nothing to show; empty where there is.
     """
@@ -59,10 +64,16 @@ class Finding:
     languages: pd.DataFrame
     heads: dict[str, Measured]
     groups: dict[str, list[str]]
+    draws: pd.DataFrame = field(default_factory=pd.DataFrame)
     why_nothing: str = ""
 
+    @property
+    def over(self) -> tuple[str, list[str]]:
+        """Name and languages of the group that is spoken of."""
+        return next(iter(self.groups.items()))
 
-def explore(setup: Setup, out: Path, draws: int, workers: int = 0) -> Finding:
+
+def explore(setup: Setup, out: Path, draws: int, many: int = 200, workers: int = 0) -> Finding:
     """Train, in so many processes, and score a setup; only if inference was learnt, all its studies are run."""
     kept, *others = variants(draws)
     print(f"{setup.name}: training the task adapters", flush=True)
@@ -71,12 +82,14 @@ def explore(setup: Setup, out: Path, draws: int, workers: int = 0) -> Finding:
     languages = languages_of(first.study, untouched)
     groups, why = learnt_in(first, setup, untouched)
     if why:
-        return Finding(setup, languages, {}, {}, why)
+        return Finding(setup, languages, {}, {}, why_nothing=why)
     runs: dict[str, list[Run]] = {"keep": [run_variant(setup, kept, out)]}
     for variant in others:
         print(f"{setup.name}: {variant.name}", flush=True)
         runs.setdefault(variant.pooler, []).append(run_variant(setup, variant, out))
-    return Finding(setup, languages, {task: measured(runs, task) for task in setup.heads}, groups)
+    print(f"{setup.name}: {many} fresh poolers at k = 0", flush=True)
+    heads = {task: measured(runs, task) for task in setup.heads}
+    return Finding(setup, languages, heads, groups, many_draws(setup, out, "nli", many))
 
 
 def learnt_in(run: Run, setup: Setup, untouched: Scores) -> tuple[dict[str, list[str]], str]:
@@ -110,11 +123,12 @@ def frames_of(findings: Sequence[Finding]) -> dict[str, pd.DataFrame]:
         for task, result in finding.heads.items():
             where = {"setup": finding.setup.name, "head reads": HEADS[task]}
             by_language.append(table(result, finding.groups).assign(**where))
-            of = next(iter(finding.groups.items()))
-            explained.append(shares(result, of[1]).assign(**where, over=of[0]))
+            name, codes = finding.over
+            explained.append(shares(result, codes).assign(**where, over=name))
     frames = {"pooler_published": published_table_of()}
     if by_language:
         frames |= {"pooler": pd.concat(by_language), "pooler_shares": pd.concat(explained)}
+        frames["pooler_draws"] = pd.concat([finding.draws for finding in findings if finding.heads])
     keys = ["setup", "head reads", "over"]
     return {
         name: frame[[*(key for key in keys if key in frame), *(c for c in frame if c not in keys)]]
@@ -143,7 +157,7 @@ def sentences(findings: Sequence[Finding]) -> list[str]:
         if not finding.heads:
             said.append(f"{finding.setup.name}: inference was not learnt: {finding.why_nothing}. Nothing follows.")
             continue
-        over, codes = next(iter(finding.groups.items()))
+        over, codes = finding.over
         found = shares(finding.heads["nli"], codes).set_index("quantity")
 
         def told(name: str, found: pd.DataFrame = found) -> str:
@@ -155,16 +169,23 @@ def sentences(findings: Sequence[Finding]) -> list[str]:
             f"with the pooler kept {told('fall at k = 1, pooler kept')}, with a lost one "
             f"{told('fall at k = 1, pooler lost')}, of which at k = 0 {told('fall at k = 0, pooler lost')}: a share of "
             f"{told('share of the fall at k = 1 that the lost pooler alone explains')}. Of what the untouched model "
-            f"has above chance, a lost pooler at k = 0 takes {told('skill lost at k = 0, pooler lost')} %."
+            f"has above chance, a lost pooler at k = 0 takes {told('skill lost at k = 0, pooler lost')} %. "
+            + said_of(means(finding.draws, codes), _few(finding))
         )
     return said
+
+
+def _few(finding: Finding) -> int:
+    """Return the number of fresh poolers with studies of their own."""
+    return len(next(iter(finding.heads["nli"].after["reinitialise", 0].values())).value)
 
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder for the studies, tables and the figure; made, or gone on with.")],
     model: Annotated[Path | None, typer.Option(help="Folder of a local model, to be tried on XNLI's samples.")] = None,
     data_root: Annotated[Path, typer.Option(help="Folder of xnli-small and text-small.")] = Path("../shared"),
-    draws: Annotated[int, typer.Option(help="Fresh poolers, and nudges of the others; at least 2.")] = 10,
+    draws: Annotated[int, typer.Option(help="Fresh poolers, and half as many nudges of the others; 2 or more.")] = 10,
+    many: Annotated[int, typer.Option(help="Fresh poolers that are scored at k = 0 beside them; no fewer.")] = 200,
     seed: Annotated[int, typer.Option(help="Seed of world, base and studies.")] = 1,
     world: Annotated[bool, typer.Option(help="Whether to make the artificial world.")] = True,
     first: Annotated[bool, typer.Option(help="Whether the world has a head on the first token beside it.")] = True,
@@ -173,16 +194,18 @@ def main(
     """Run the experiment, write the tables and the figure, and print what was found and where it lies."""
     if draws < 2:
         raise typer.BadParameter(f"--draws {draws}: one fresh pooler says nothing of others; give 2 or more")
+    if many < draws:
+        raise typer.BadParameter(f"--many {many}: these begin with the {draws} of --draws; give {draws} or more")
     torch.set_num_threads(1)
     findings = []
     if world:
         print(f"making an artificial world and its base in {out / 'world'}, where they are not there", flush=True)
         setup = world_setup(out / "world", seed)
         setup = setup if first else replace(setup, heads=("nli",))
-        findings.append(explore(setup, out / "studies-world", draws, workers))
+        findings.append(explore(setup, out / "studies-world", draws, many, workers))
     if model is not None:
         setup = model_setup(model, data_root)
-        findings.append(explore(setup, out / f"studies-{model.name}", draws, workers))
+        findings.append(explore(setup, out / f"studies-{model.name}", draws, many, workers))
     written = write(findings, out)
     print("\n".join([*sentences(findings), *map(str, written)]))
     if world and not findings[0].heads:
@@ -195,10 +218,18 @@ def write(findings: Sequence[Finding], out: Path) -> list[Path]:
     for name, frame in frames_of(findings).items():
         paths.append(out / f"{name}.csv")
         frame.to_csv(paths[-1], index=False, float_format="%.4f", lineterminator="\n")
-    if any(finding.heads for finding in findings):
-        made = drawing(pooler_figure(panels_of(findings)), in_page=False)
+    shown = [finding for finding in findings if finding.heads]
+    figures = {"pooler": pooler_figure(panels_of(findings))} if shown else {}
+    for finding in shown:
+        name, codes = finding.over
+        untouched = mean_of(finding.heads["nli"].baseline[code] for code in codes).mean
+        title = f"Language inference with a fresh pooler: {finding.setup.name}, {name}"
+        drawn = draws_figure(means(finding.draws, codes), untouched, _few(finding), title)
+        figures[f"pooler_draws-{finding.setup.name.replace(' ', '_')}"] = drawn
+    for file, figure in figures.items():
+        made = drawing(figure, in_page=False)
         for kind, content in (("png", made.png), ("svg", made.svg)):
-            paths.append(out / f"pooler.{kind}")
+            paths.append(out / f"{file}.{kind}")
             paths[-1].write_bytes(content)
     return paths
 

@@ -12,6 +12,7 @@ import pooler
 import pooler_studies
 import pytest
 import typer
+from pooler_draws import draws_figure, many_draws, means, said_of
 from pooler_figure import pooler_figure
 from pooler_numbers import CHANCE, Measured, Quantity, accuracies, mean_of, measured, shares, skill_lost, table, ts
 from pooler_published import published_panels, published_table_of
@@ -132,6 +133,29 @@ def test_only_the_head_on_the_pooler_feels_a_lost_one(runs: dict[str, list[Run]]
     assert scores(runs["cls"][0], "nudge", "nli_first", "nll").equals(
         scores(runs["keep"][0], "nudge", "nli_first", "nll")
     )
+
+
+def test_many_draws_begin_with_those_of_the_studies(setup: Setup, runs: dict[str, list[Run]], home: Path) -> None:
+    found = many_draws(setup, home / "studies-world", "nli", DRAWS + 2)
+    assert found["draw"].unique().tolist() == list(range(1, DRAWS + 3)) and set(found["setup"]) == {"artificial world"}
+    for draw, run in enumerate(runs["reinitialise"], start=1):
+        own = found[found["draw"] == draw].set_index("language")["accuracy"]
+        assert own.to_dict() == pytest.approx(scores(run, "zero_steps").to_dict())
+    assert means(found, ["qaa", "qab"]).tolist() == pytest.approx(
+        [found[found["draw"] == draw]["accuracy"].mean() for draw in range(1, DRAWS + 3)]
+    )
+
+
+def test_what_is_said_of_many_draws_and_their_histogram() -> None:
+    accuracy = pd.Series([0.0, 5.0, 60.0, 65.0] * 5)
+    said = said_of(accuracy, 2)
+    assert said.startswith("20 fresh poolers at k = 0: accuracy 32.5 % on average (standard error 6.9; chance is 33)")
+    assert "under 0.0" in said and "over 65.0" in said and said.endswith("the first 2, which the rest is about, 2.5.")
+    figure = draws_figure(accuracy, 64.0, 2, "Language inference with a fresh pooler: world")
+    (axes,) = figure.axes
+    heights = {bar.get_x(): bar.get_height() for bar in axes.patches if bar.get_height()}
+    assert heights == {0.0: 5, 5.0: 5, 60.0: 5, 65.0: 5}
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["chance", "untouched", "the first 2"]
 
 
 def test_a_finished_study_is_read_and_not_run_again(setup: Setup, runs, home: Path, monkeypatch) -> None:
@@ -291,7 +315,7 @@ def languages(setup: Setup) -> pd.DataFrame:
 def test_a_world_that_learnt_nothing_says_so_and_ends_with_its_status(home, setup, runs, monkeypatch, capsys) -> None:
     monkeypatch.setattr(pooler, "world_setup", lambda *_: setup)
     with pytest.raises(typer.Exit) as ended:
-        pooler.main(home, None, Path("."), DRAWS, 3, True, True, 0)
+        pooler.main(home, None, Path("."), DRAWS, DRAWS, 3, True, True, 0)
     said = capsys.readouterr().out
     assert ended.value.exit_code == pooler.NOTHING_TO_SHOW
     assert "inference was not learnt" in said and "less than 60 (chance is 33). Nothing follows." in said
@@ -300,15 +324,19 @@ def test_a_world_that_learnt_nothing_says_so_and_ends_with_its_status(home, setu
 
 def test_a_world_that_learnt_is_told_with_tables_figure_and_paths(home, setup, runs, monkeypatch, capsys) -> None:
     monkeypatch.setattr(pooler, "world_setup", lambda *_: replace(setup, enough=0.0))
-    pooler.main(home, None, Path("."), DRAWS, 3, True, True, 0)
+    pooler.main(home, None, Path("."), DRAWS, DRAWS, 3, True, True, 0)
     said = capsys.readouterr().out.splitlines()
-    names = ["pooler_published.csv", "pooler.csv", "pooler_shares.csv", "pooler.png", "pooler.svg"]
-    assert said[-5:] == [str(home / name) for name in names]
+    names = ["pooler_published.csv", "pooler.csv", "pooler_shares.csv", "pooler_draws.csv", "pooler.png", "pooler.svg"]
+    names += ["pooler_draws-artificial_world.png", "pooler_draws-artificial_world.svg"]
+    assert said[-8:] == [str(home / name) for name in names]
     assert all((home / name).stat().st_size > 0 for name in names)
     by_language, explained = (pd.read_csv(home / name) for name in names[1:3])
     assert set(by_language["head reads"]) == {"pooler", "first"} == set(explained["head reads"])
     first = by_language[(by_language["head reads"] == "first") & (by_language["k"] == 0)]
     assert (first["ts"] == 0).all()
+    assert len(pd.read_csv(home / "pooler_draws.csv")) == 2 * DRAWS and "fresh poolers at k = 0: accuracy" in " ".join(
+        said
+    )
     kept = by_language[(by_language["pooler"] == "reinitialise") & (by_language["language"] == "qaa")]
     assert kept["replicates"].tolist() == 4 * [DRAWS] and kept["premises"].tolist() == 4 * [12]
 
@@ -337,7 +365,9 @@ def test_a_folder_with_another_world_is_refused(setup: Setup, home: Path) -> Non
 
 def test_one_fresh_pooler_is_refused(tmp_path: Path) -> None:
     with pytest.raises(typer.BadParameter, match="--draws 1: one fresh pooler says nothing of others"):
-        pooler.main(tmp_path, None, tmp_path, 1, 1, True, True, 0)
+        pooler.main(tmp_path, None, tmp_path, 1, 1, 1, True, True, 0)
+    with pytest.raises(typer.BadParameter, match="--many 4: these begin with the 10 of --draws"):
+        pooler.main(tmp_path, None, tmp_path, 10, 4, 1, True, True, 0)
 
 
 def test_shipped_setups_are_valid_studies(tmp_path: Path, shared: Path) -> None:

@@ -22,7 +22,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of languages, base model and studies.")] = 1,
     workers: Annotated[int, typer.Option(help="Processes. 0: in this process. Never changes a number.")] = 2,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Only the transfer study, on pos, dep and mlm. Leave it out later to go on.")
+        bool, typer.Option("--quick", help="Only the transfer study, on pos and mlm. Leave it out later to go on.")
     ] = False,
 ) -> None:
     """Study artificial languages whose relatedness is known: see what the toolkit finds of it, and what noise hides.

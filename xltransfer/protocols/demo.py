@@ -62,7 +62,7 @@ QUICK = Part("transfer", "demo_quick.yaml", "run", "report")
 
 PARTS = (TRANSFER, INTERACTION, ALIGNMENT)
 """What the demo does, in this order."""
-QUICK_TASKS = ("pos", "dep", "mlm")
+QUICK_TASKS = ("pos", "mlm")
 """Tasks of the quick demo's study."""
 
 
