@@ -19,14 +19,14 @@ poolers), pooler.png and .svg; pooler_draws-*.png and .svg, a histogram for ever
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 import torch
 import typer
-from pooler_draws import draws_figure, many_draws, means, said_of
+from pooler_draws import Draws, draws_figure, draws_shares, draws_table, many_draws, said_of
 from pooler_figure import Panel, pooler_figure
 from pooler_numbers import CHANCE, Measured, Scores, accuracies, mean_of, measured, shares, table
 from pooler_published import published_panels, published_table_of
@@ -55,7 +55,7 @@ class Finding:
     groups
         Name -> languages whose mean is stated; the first is what the shares are of.
     draws
-        What `pooler_draws.many_draws` gives for the head on the pooler.
+        What `pooler_draws.many_draws` gives for the head on the pooler; None where inference was not learnt.
     why_nothing
         Why there is nothing to show; empty where there is.
     """
@@ -64,7 +64,7 @@ class Finding:
     languages: pd.DataFrame
     heads: dict[str, Measured]
     groups: dict[str, list[str]]
-    draws: pd.DataFrame = field(default_factory=pd.DataFrame)
+    draws: Draws | None = None
     why_nothing: str = ""
 
     @property
@@ -118,17 +118,22 @@ def _split(chosen: Sequence[str], codes: Iterable[str], name: str) -> dict[str, 
 
 def frames_of(findings: Sequence[Finding]) -> dict[str, pd.DataFrame]:
     """Return the tables by name of file."""
-    by_language, explained = [], []
+    by_language, explained, drawn = [], [], []
     for finding in findings:
         for task, result in finding.heads.items():
             where = {"setup": finding.setup.name, "head reads": HEADS[task]}
             by_language.append(table(result, finding.groups).assign(**where))
             name, codes = finding.over
             explained.append(shares(result, codes).assign(**where, over=name))
+        if finding.draws is not None:
+            name, codes = finding.over
+            where = {"setup": finding.setup.name, "head reads": "pooler"}
+            explained.append(draws_shares(finding.draws, codes).assign(**where, over=name))
+            drawn.append(draws_table(finding.draws).assign(setup=finding.setup.name))
     frames = {"pooler_published": published_table_of()}
     if by_language:
         frames |= {"pooler": pd.concat(by_language), "pooler_shares": pd.concat(explained)}
-        frames["pooler_draws"] = pd.concat([finding.draws for finding in findings if finding.heads])
+        frames["pooler_draws"] = pd.concat(drawn)
     keys = ["setup", "head reads", "over"]
     return {
         name: frame[[*(key for key in keys if key in frame), *(c for c in frame if c not in keys)]]
@@ -154,7 +159,7 @@ def sentences(findings: Sequence[Finding]) -> list[str]:
         f"{printed['skill_lost']:.1f} % of what it had above chance."
     ]
     for finding in findings:
-        if not finding.heads:
+        if finding.draws is None:
             said.append(f"{finding.setup.name}: inference was not learnt: {finding.why_nothing}. Nothing follows.")
             continue
         over, codes = finding.over
@@ -168,9 +173,8 @@ def sentences(findings: Sequence[Finding]) -> list[str]:
             f"{finding.setup.name}, {over}: accuracy {told('accuracy of the untouched model')} %. Points lost at k = 1 "
             f"with the pooler kept {told('fall at k = 1, pooler kept')}, with a lost one "
             f"{told('fall at k = 1, pooler lost')}, of which at k = 0 {told('fall at k = 0, pooler lost')}: a share of "
-            f"{told('share of the fall at k = 1 that the lost pooler alone explains')}. Of what the untouched model "
-            f"has above chance, a lost pooler at k = 0 takes {told('skill lost at k = 0, pooler lost')} %. "
-            + said_of(means(finding.draws, codes), _few(finding))
+            f"{told('share of the fall at k = 1 that the lost pooler alone explains')}. "
+            + said_of(finding.draws, codes, _few(finding))
         )
     return said
 
@@ -222,10 +226,10 @@ def write(findings: Sequence[Finding], out: Path) -> list[Path]:
     figures = {"pooler": pooler_figure(panels_of(findings))} if shown else {}
     for finding in shown:
         name, codes = finding.over
-        untouched = mean_of(finding.heads["nli"].baseline[code] for code in codes).mean
         title = f"Language inference with a fresh pooler: {finding.setup.name}, {name}"
-        drawn = draws_figure(means(finding.draws, codes), untouched, _few(finding), title)
-        figures[f"pooler_draws-{finding.setup.name.replace(' ', '_')}"] = drawn
+        if finding.draws is not None:
+            figure = draws_figure(finding.draws, codes, _few(finding), title)
+            figures[f"pooler_draws-{finding.setup.name.replace(' ', '_')}"] = figure
     for file, figure in figures.items():
         made = drawing(figure, in_page=False)
         for kind, content in (("png", made.png), ("svg", made.svg)):

@@ -210,7 +210,8 @@ def shares(result: Measured, codes: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``quantity``, ``unit``, ``estimate``, ``low``, ``high``. The share is the fall with a fresh pooler at k = 0 over
+        ``quantity``, ``unit``, ``estimate``, ``low``, ``high``, ``poolers`` (how many fresh ones were drawn; few, so
+        see `pooler_draws` for k = 0 with many). The share is the fall with a fresh pooler at k = 0 over
         that at k = 1: 1 if the step itself does nothing. A fall whose interval holds 0 makes it undefined, and NaN.
     """
     baseline = mean_of(result.baseline[code] for code in codes)
@@ -230,10 +231,11 @@ def shares(result: Measured, codes: Sequence[str]) -> pd.DataFrame:
         ("skill lost at k = 0, pooler lost", "%"): skill_lost(score["reinitialise", 0], baseline),
         ("skill lost at k = 1, pooler lost", "%"): skill_lost(score["reinitialise", 1], baseline),
     }
-    rows = [(name, unit, *quantity.interval()) for (name, unit), quantity in named.items()]
+    poolers = len(lost0.value)
+    rows = [(name, unit, *quantity.interval(), poolers) for (name, unit), quantity in named.items()]
     share = lost0.over(lost1).interval() if lost1.interval()[1] > 0 else (np.nan,) * 3
-    rows.append(("share of the fall at k = 1 that the lost pooler alone explains", "1", *share))
-    return pd.DataFrame(rows, columns=["quantity", "unit", "estimate", "low", "high"])
+    rows.append(("share of the fall at k = 1 that the lost pooler alone explains", "1", *share, poolers))
+    return pd.DataFrame(rows, columns=["quantity", "unit", "estimate", "low", "high", "poolers"])
 
 
 def _columns(name: str, quantity: Quantity) -> dict[str, float]:

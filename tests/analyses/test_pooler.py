@@ -12,7 +12,7 @@ import pooler
 import pooler_studies
 import pytest
 import typer
-from pooler_draws import draws_figure, many_draws, means, said_of
+from pooler_draws import Draws, draws_figure, draws_shares, draws_table, many_draws, said_of
 from pooler_figure import pooler_figure
 from pooler_numbers import CHANCE, Measured, Quantity, accuracies, mean_of, measured, shares, skill_lost, table, ts
 from pooler_published import published_panels, published_table_of
@@ -137,21 +137,36 @@ def test_only_the_head_on_the_pooler_feels_a_lost_one(runs: dict[str, list[Run]]
 
 def test_many_draws_begin_with_those_of_the_studies(setup: Setup, runs: dict[str, list[Run]], home: Path) -> None:
     found = many_draws(setup, home / "studies-world", "nli", DRAWS + 2)
-    assert found["draw"].unique().tolist() == list(range(1, DRAWS + 3)) and set(found["setup"]) == {"artificial world"}
-    for draw, run in enumerate(runs["reinitialise"], start=1):
-        own = found[found["draw"] == draw].set_index("language")["accuracy"]
-        assert own.to_dict() == pytest.approx(scores(run, "zero_steps").to_dict())
-    assert means(found, ["qaa", "qab"]).tolist() == pytest.approx(
-        [found[found["draw"] == draw]["accuracy"].mean() for draw in range(1, DRAWS + 3)]
-    )
+    assert all(len(quantity.value) == DRAWS + 2 for quantity in found.fresh.values())
+    for draw, run in enumerate(runs["reinitialise"]):
+        own = {code: quantity.value[draw] for code, quantity in found.fresh.items()}
+        assert own == pytest.approx(scores(run, "zero_steps").to_dict())
+    untouched = accuracies([*runs["keep"][0].cluster_counts(("baseline",), ("nli",))])
+    zero = accuracies([next(run.cluster_counts(("zero_steps",), ("nli",))) for run in runs["reinitialise"]])
+    for code in ("qaa", "qab"):
+        assert found.untouched[code].interval() == pytest.approx(untouched[code].interval())
+        few = replace(
+            found.fresh[code], value=found.fresh[code].value[:DRAWS], influence=found.fresh[code].influence[:DRAWS]
+        )
+        assert few.interval() == pytest.approx(zero[code].interval(), nan_ok=True)
+    table = draws_table(found)
+    assert table.groupby("language")["draw"].agg(list).to_dict() == dict.fromkeys(("qaa", "qab"), [1, 2, 3, 4, 5])
 
 
 def test_what_is_said_of_many_draws_and_their_histogram() -> None:
-    accuracy = pd.Series([0.0, 5.0, 60.0, 65.0] * 5)
-    said = said_of(accuracy, 2)
-    assert said.startswith("20 fresh poolers at k = 0: accuracy 32.5 % on average (standard error 6.9; chance is 33)")
-    assert "under 0.0" in said and "over 65.0" in said and said.endswith("the first 2, which the rest is about, 2.5.")
-    figure = draws_figure(accuracy, 64.0, 2, "Language inference with a fresh pooler: world")
+    premises = 20 * np.random.default_rng(7).normal(size=12)
+    premises -= premises.mean()
+    fresh = np.repeat([0.0, 5.0, 60.0, 65.0], 5)
+    draws = Draws(
+        {"x": Quantity(np.array([64.0]), premises[None] / 12)},
+        {"x": Quantity(fresh, np.tile(premises / 12, (20, 1)))},
+    )
+    said = said_of(draws, ["x"], 2)
+    assert said.startswith("20 fresh poolers at k = 0: accuracy 32.5 % (") and "where chance is 33" in said
+    assert "under 0.0, one in twenty over 65.0" in said and said.endswith("The first 2, which the studies have: 0.0 %.")
+    found = draws_shares(draws, ["x"]).set_index("quantity")["estimate"].to_dict()
+    assert list(found.values()) == pytest.approx([32.5, 31.5, 100 * 31.5 / (64 - CHANCE)])
+    figure = draws_figure(draws, ["x"], 2, "Language inference with a fresh pooler: world")
     (axes,) = figure.axes
     heights = {bar.get_x(): bar.get_height() for bar in axes.patches if bar.get_height()}
     assert heights == {0.0: 5, 5.0: 5, 60.0: 5, 65.0: 5}
