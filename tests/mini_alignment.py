@@ -41,9 +41,10 @@ def write_home(folder: Path, mini: MiniStudy) -> Path:
 
 
 def study_file(home: Path, mini: MiniStudy, alignment: Mapping[str, Any], name: str = "a.yaml", **more: Any) -> Path:
-    """Write a study: the miniature one with pos only, one nudge, and texts to compare."""
+    """Write a study: the miniature one with pos only, one nudge (if that is a state), and texts to compare."""
     data = yaml.safe_load(mini.path.read_text(encoding="utf-8"))
-    data |= {"protocol": "alignment", "tasks": data["tasks"][:1], "cells": [{"steps": 2}]}
+    cells = [{"steps": 2}] if "nudge" in alignment.get("states", ["nudge"]) else []
+    data |= {"protocol": "alignment", "tasks": data["tasks"][:1], "cells": cells}
     data["alignment"] = {"max_length": 32, **alignment}
     data["controls"] = {"shuffled_text": None, "random_sign": None, "noise_floor": {"precision": "float64"}}
     data["transfer"]["replicates"] = 1

@@ -165,11 +165,23 @@ def test_figure02_joins_a_transfer_run_and_an_interaction_run(
                                 ("dep", "k10")}  # fmt: skip
     known = {(row.transfer, row.target): row.score for row in interaction.measurements.itertuples()}
     assert share["pos", "a1"] == 100.0 * np.mean([known[code, code] > known["", code] for code in CODES])
-    own = steps[steps["self_transfer"] & (steps["task"] == "pos") & (steps["steps"] == 10)]
+    own = steps[steps["self_transfer"] & steps["aggregated"] & (steps["task"] == "pos") & (steps["steps"] == 10)]
     assert share["pos", "k10"] == pytest.approx(100.0 * (own.groupby("transfer")["ts"].mean() > 0).mean())
     for name, content in made.items():
         for path in write(content, tmp_path / name):
             assert path.stat().st_size > 0
+
+
+def test_figure02_asks_only_languages_that_enter_the_aggregates(transfer: Results, interaction: Results) -> None:
+    one, other = Results(transfer.run), Results(interaction.run)
+    own = transfer.ts["self_transfer"] & (transfer.ts["task"] == "pos")
+    kept = sorted(transfer.ts.loc[own, "transfer"].unique())[0]
+    vars(one)["ts"] = transfer.ts.assign(base="mbert", aggregated=transfer.ts["transfer"] == kept)
+    vars(other)["flags"] = interaction.flags.assign(small=interaction.flags["target"] != "wol")
+    shares = figure02(one, other)["figure02_shares"]
+    assert isinstance(shares, pd.DataFrame)
+    counted = shares[shares["task"] == "pos"].set_index("setting")["n_languages"]
+    assert counted.to_dict() == dict.fromkeys(["k1", "k10", "a1", "a2", "a3", "any"], 1)
 
 
 def test_tables13_14_are_the_self_transfer_of_their_tasks(transfer: Results) -> None:

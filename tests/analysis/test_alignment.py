@@ -136,7 +136,8 @@ def items(shift: float = 0.0) -> pd.DataFrame:
             frames.append(
                 pd.DataFrame(
                     {
-                        "setting": setting, "transfer": "wol" if setting == "nudge" else "", "corpus": "",
+                        "unit": f"u{setting}{replicate}", "setting": setting,
+                        "transfer": "wol" if setting == "nudge" else "", "corpus": "",
                         "steps": 10 if setting == "nudge" else None, "replicate": replicate, "adapter_seed": None,
                         "task": "pud", "dataset": "eng+wol", "target": "wol", "label": str(layer),
                         "options": '{"layer":1,"n_source":40,"n_target":40,"source":"eng"}',
@@ -192,6 +193,15 @@ def test_any_two_states_side_by_side() -> None:
         alignment_changes(table, "b", {"setting": "nudge"})
     with pytest.raises(ValueError, match="against names settings"):
         alignment_changes(table, "b", {"settings": "nudge"})
+
+
+def test_one_model_measured_by_two_units_is_refused() -> None:
+    table = items()
+    other = table[table.setting == "baseline"]
+    both = pd.concat([table, other.assign(unit="on another device", cls_cosine=other.cls_cosine - 0.1)])
+    for ask in (alignment_states, alignment_changes):
+        with pytest.raises(ValueError, match="baseline of eng.wol from the units on another device, ubaselineNone"):
+            ask(both, "b")
 
 
 def test_replicates_on_different_items_are_refused() -> None:

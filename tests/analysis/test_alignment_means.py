@@ -36,7 +36,7 @@ def rows_of(setting: str, transfer: str, replicate: int | None, shift: float = 0
                     "base": "b", "setting": setting, "transfer": transfer,
                     "corpus": f"text-{transfer}" if transfer else "",
                     "steps": 10 if transfer else None, "adapter_seed": None, "replicate": replicate, "task": "pud",
-                    "dataset": f"{source}+{target}", "target": target, "score": value,
+                    "dataset": f"{source}+{target}", "target": target, "score": value, "device": "cpu",
                     "metric": f"{'permuted_' if permuted else ''}cls_cosine[{layer}]",
                     "options": json.dumps({"layer": 1, "n_source": 40, "n_target": 30, "source": source}),
                 }
@@ -162,6 +162,12 @@ def test_a_language_in_every_pair_is_held_fixed_and_few_have_no_interval() -> No
     few = mean_of_pairs([1.0, 2.0], star[:2])
     assert few["estimate"] == 1.5 and math.isnan(few["low"]) and "fewer than 4 languages" in few["why"]
     assert mean_of_pairs([1.0] * 10, PAIRS)["why"] == "nothing varies"
+
+
+def test_scores_of_two_devices_are_refused_and_not_averaged() -> None:
+    rows = measurements()
+    with pytest.raises(ValueError, match="devices cpu, cuda; keep the rows of one"):
+        alignment_scores(pd.concat([rows, rows[rows.setting == "baseline"].assign(device="cuda")]))
 
 
 def test_a_missing_column_is_named() -> None:

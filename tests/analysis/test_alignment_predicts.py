@@ -86,6 +86,12 @@ def test_no_slope_has_a_reason() -> None:
     ts, change = matrices(5.0, 0.1)
     two = found(ts.iloc[:2], change.iloc[:2])
     assert np.isnan(two["slope"]) and "fewer than 3" in str(two["why"])
+    # Of three languages six pairs are left: any of them is needed, and r can only be 1 or -1.
+    three = found(*matrices(5.0, 1.0, rows=LANGUAGES[:3], columns=LANGUAGES[:3]))
+    assert np.isnan([three[name] for name in ("slope", "se", "low", "high", "correlation", "p")]).all()
+    assert three["n_pairs"] == 6 and "without some of them there is no slope" in str(three["why"])
+    four = found(*matrices(5.0, 1.0, rows=LANGUAGES[:4], columns=LANGUAGES[:4]))
+    assert np.isfinite([four[name] for name in ("slope", "se", "low", "high", "correlation", "p")]).all()
     flat = found(ts, change * 0.0)
     assert np.isnan(flat["slope"]) and "row and column effects" in str(flat["why"])
     assert found(ts, change.iloc[:0])["n_pairs"] == 0
@@ -166,6 +172,23 @@ def test_points_are_the_pairs_behind_the_slope() -> None:
     pair = points[(points.task == "pos") & (points.steps == 10) & (points.transfer == "l00") & (points.target == "l03")]
     stored = ts[(ts.task == "pos") & (ts.steps == 10) & (ts.transfer == "l00") & (ts.target == "l03")]
     assert pair.ts.item() == pytest.approx(stored.ts.item())
+
+
+def test_a_pair_that_lacks_a_corpus_takes_no_part() -> None:
+    """A language of two corpora: its change is the mean of both, and of neither where one was not measured."""
+    ts, changes = frames()
+    own = changes.transfer == "l00"
+    second = changes[own].assign(corpus="second", estimate=changes.estimate[own] + 1.0)
+    both = pd.concat([changes, second], ignore_index=True)
+    whole = prediction_points(ts, both).query("task == 'pos' and steps == 10").set_index(["transfer", "target"])
+    first = prediction_points(ts, changes).query("task == 'pos' and steps == 10").set_index(["transfer", "target"])
+    assert (whole.change - first.change).round(9).groupby("transfer").unique().map(list).to_dict() == {
+        name: [0.5 if name == "l00" else 0.0] for name in LANGUAGES[:8]
+    }
+    lacking = (both.corpus == "second") & ((both.target == "l03") | (both.source == "l03"))
+    for part in (both[~lacking], both.assign(estimate=both.estimate.mask(lacking))):
+        left = prediction_points(ts, part).query("task == 'pos' and steps == 10").set_index(["transfer", "target"])
+        assert set(whole.index) - set(left.index) == {("l00", "l03")}
 
 
 def test_no_points_where_nothing_is_shared() -> None:

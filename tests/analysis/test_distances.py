@@ -17,6 +17,7 @@ def ts() -> pd.DataFrame:
     rng = np.random.default_rng(0)
     rows = [
         {"base": "b", "setting": setting, "task": "mlm", "metric": "nll", "steps": steps, "transfer": a, "target": b}
+        | {"corpus": f"text-{a}", "dataset": "text", "adapter_seed": None}
         | {"ts": rng.normal(), "aggregated": not (steps == 100 and b == "f")}
         for setting, steps in (("nudge", 10), ("nudge", 100), ("random_sign", 10))
         for a, b in itertools.product(CODES, CODES)

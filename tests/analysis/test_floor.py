@@ -231,6 +231,19 @@ def test_entities_are_gold_entities(measure):
     assert sizes["counted"] == "entities"
 
 
+@pytest.mark.parametrize(
+    ("task", "metrics", "counted", "limit"),
+    [("qa", ["squad_f1", "squad_em"], "questions", 50), ("nli", ["accuracy", "nll"], "pairs", 100)],
+)
+def test_questions_may_be_as_few_as_entities_and_pairs_may_not(measure, task, metrics, counted, limit):
+    measurements = pd.concat([measure({"task": task, "metric": name}) for name in metrics])
+    for n, small in ((limit - 1, True), (limit, False)):
+        items = pd.DataFrame({"setting": "baseline", "task": task, "dataset": "ud", "target": "wol",
+                              "item": [f"i{i}" for i in range(n)], "total": 1})  # fmt: skip
+        (row,) = small_targets(measurements, items).to_dict("records")
+        assert (row["counted"], row["size"], row["limit"], row["small"]) == (counted, n, limit, small)
+
+
 def test_errors(measure):
     items = _pos_items([9, 8], [1, 2], [10, 10])
     measurements = _pos_measurements(measure, items)

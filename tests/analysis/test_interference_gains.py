@@ -69,6 +69,41 @@ def test_test_sets_and_seeds_weigh_alike():
     assert table.loc["fin", "n_pairs"] == 2
 
 
+def test_a_composition_that_lacks_a_seed_is_not_compared_with_one_that_has_both():
+    both = pd.concat([frame(), frame(adapter_seed=1).assign(score=lambda f: f["score"] - 2.0)])
+    own = both["members"].eq("fin") & both["adapter_seed"].eq(1)
+    table = adapter_scores(both).set_index("language")
+    assert (table.loc["fin", "base_score"], table.loc["fin", "a1"]) == (49.0, 50.0)
+    for lacking in (both[~own], both.assign(score=both["score"].mask(own))):
+        table = adapter_scores(lacking).set_index("language")
+        assert table.loc["fin", "base_score"] == 49.0
+        # 51.0 of one seed is no gain over the mean of two.
+        assert math.isnan(table.loc["fin", "a1"]) and table.loc["fin", "improves_a1"] is pd.NA
+        assert table.loc["wol", "a1"] == 38.0
+    pair = both["members"].eq("fin+wol") & both["target"].eq("fin") & both["adapter_seed"].eq(0)
+    table = adapter_scores(both[~pair]).set_index("language")
+    assert (table.loc["fin", "a2"], table.loc["fin", "n_pairs"]) == (49.0, 1)
+
+
+def test_test_sets_outside_the_aggregates_have_no_say():
+    flags = pd.DataFrame({"target": ["fin", "wol", "hun"], "at_floor": [0, 1, 0], "small": [0, 0, 1]}).astype(
+        {"at_floor": bool, "small": bool}
+    )
+    flags = flags.assign(base="b", adapter_seed=0, task="pos", dataset="ud")
+    table = adapter_scores(frame(), out_of_aggregates=flags).set_index("language")
+    assert table.loc["fin", ["base_score", "a1", "a2", "a3"]].tolist() == [50.0, 51.0, 49.0, 50.5]
+    for code in ("wol", "hun"):
+        assert table.loc[code, ["base_score", "a1"]].isna().all() and table.loc[code, "n_pairs"] == 0
+        assert table.loc[code, "improves_any"] is pd.NA
+    (row,) = improvement_shares(table.reset_index().assign(setting="a1", improves=table["improves_a1"].array)).to_dict(
+        "records"
+    )
+    assert (row["n_languages"], row["n_improved"]) == (1, 1)
+    # A second test set of the language still counts.
+    two = adapter_scores(pd.concat([frame(), frame(dataset="other").assign(score=7.0)]), out_of_aggregates=flags)
+    assert two.set_index("language").loc["wol", ["base_score", "a1", "a2"]].tolist() == [7.0, 7.0, 7.0]
+
+
 def test_the_published_scores_give_the_published_flags():
     scores = pd.read_csv(PUBLISHED / "tables07-14_scores.csv")
     flags = pd.read_csv(PUBLISHED / "tables07_09_11_improvement.csv")

@@ -175,6 +175,16 @@ def test_where_all_partners_agree_there_is_no_ellipse_but_an_interval():
     assert row["x_low"] == pytest.approx(2 * 0.025 ** (1 / 8) - 1) and row["x_high"] == 1.0
     three = point({pair: "+A+B+C" for pair in itertools.combinations([f"p{i}" for i in range(8)], 2)})
     assert three["why"] == "all partners agree on x and y"
+    # An axis that no single partner moves has no spread either, but its partners do not agree: + in a round of four
+    # partners, - across it. Each of them stands in three of the six, and leaves one of three - wherever it leaves.
+    rounds = {("p", "q"), ("q", "r"), ("r", "s"), ("p", "s")}
+    places = list(itertools.combinations("pqrs", 2))
+    unmoved = point({
+        pair: f"{'+' if pair in rounds else '-'}A{'+' if i % 2 else '-'}B{'+' if i < 3 else '-'}C"
+        for i, pair in enumerate(places)
+    })  # fmt: skip
+    assert unmoved["x"] == pytest.approx(1 / 3) and unmoved["x_se"] == 0.0
+    assert unmoved["why"] == "no single partner moves x" and math.isnan(unmoved["half_major"])
     # Eight partners make four compositions that share none.
     assert three["z_low"] == pytest.approx(2 * 0.025 ** (1 / 4) - 1)
 

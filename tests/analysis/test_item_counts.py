@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from xltransfer.analysis.item_counts import cluster_counts
+from xltransfer.data.parallel import parallel_name
 from xltransfer.runs.open import open_run
 
 MEASUREMENTS = pd.DataFrame({"unit": ["base", "u0", "u1"], "base": "b", "device": ["cpu", "cpu", "cuda"]})
@@ -48,6 +49,25 @@ def test_by_hand():
     (baseline,) = cluster_counts(items, MEASUREMENTS, settings=("baseline",))
     assert baseline.steps is None and baseline.replicates.tolist() == [-1]
     assert baseline.scored.tolist() == [[False, True]]
+
+
+def test_parallel_sets_with_gaps_share_their_clusters():
+    q = [parallel_name("qa", f"q{i}") for i in range(4)]
+    items = _frame(
+        _items("u0", 0, "eng", [q[0], q[0], q[0], q[3]], [1, 2, 4, 8], item=q),
+        _items("u0", 0, "fin", [q[1], q[1], q[3]], [16, 32, 64], item=q[1:]),
+    )
+    (entry,) = cluster_counts(items, MEASUREMENTS)
+    assert entry.targets.cluster.tolist() == [0, 1, 0, 1] and entry.targets.items.tolist() == [3, 1, 2, 1]
+    np.testing.assert_array_equal(entry.counts["correct"], [[7, 8, 48, 64]])
+    # Where the other language has two of them in one cluster, they are one here too, and their counts are added.
+    merged = _frame(
+        _items("u0", 0, "eng", [q[0], q[0], q[2], q[3]], [1, 2, 4, 8], item=q),
+        _items("u0", 0, "fin", [q[1], q[1], q[3]], [16, 32, 64], item=q[1:]),
+    )
+    (entry,) = cluster_counts(merged, MEASUREMENTS)
+    assert entry.targets.cluster.tolist() == [0, 1, 0, 1]
+    np.testing.assert_array_equal(entry.counts["correct"], [[7, 8, 48, 64]])
 
 
 @pytest.mark.parametrize("settings", [("nudge",), ("baseline",), ("zero_steps", "random_sign")])

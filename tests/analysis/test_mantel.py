@@ -162,6 +162,116 @@ def test_matrix_of_ts(scored):
     assert matrix.loc["wol", "fin"] == 5.0
 
 
+def test_a_cell_that_lacks_a_part_is_nan(scored):
+    def cells(transfer, corpora, target, seeds=(0, 1)):
+        return [
+            {"transfer": transfer, "corpus": corpus, "target": target, "adapter_seed": seed, "ts": 10.0 * place + seed}
+            for place, corpus in enumerate(corpora)
+            for seed in seeds
+        ]
+
+    two = ["news", "bible"]
+    rows = [*cells("fin", two, "wol"), *cells("fin", two, "hun"), *cells("hun", ["web"], "wol")]
+    whole = transfer_matrix(scored(*rows), "pos", "accuracy", 10)
+    # Finnish has two corpora (0 and 10) and Hungarian one; seeds add 0 and 1.
+    assert whole.loc["fin"].to_dict() == {"hun": 5.5, "wol": 5.5} and whole.loc["hun", "wol"] == 0.5
+    assert math.isnan(whole.loc["hun", "hun"])
+    for place, cell in ((0, ("fin", "wol")), (5, ("fin", "hun")), (8, ("hun", "wol"))):
+        absent = [row for number, row in enumerate(rows) if number != place]
+        undefined = [row | {"ts": math.nan} if number == place else row for number, row in enumerate(rows)]
+        for part in (absent, undefined):
+            found = transfer_matrix(scored(*part), "pos", "accuracy", 10)
+            assert math.isnan(found.loc[cell]), (place, cell)
+            others = [other for other in (("fin", "wol"), ("fin", "hun"), ("hun", "wol")) if other != cell]
+            assert [found.loc[other] for other in others] == [whole.loc[other] for other in others]
+
+
+def _pairs(rows, columns, x, y):
+    """The pairs of two languages that both matrices have, by name."""
+    cells = itertools.product(enumerate(rows), enumerate(columns))
+    return {(a, b): (x[i, j], y[i, j]) for (i, a), (j, b) in cells if a != b and np.isfinite(x[i, j] + y[i, j])}
+
+
+def _residuals(pairs, rows, columns):
+    """Scores of the pairs less the row and column effects of a regression on dummies."""
+    design = np.array([[float(a == r) for r in rows] + [float(b == c) for c in columns] for a, b in pairs])
+    scores = np.array([x for x, _ in pairs.values()])
+    return scores - design @ np.linalg.lstsq(design, scores, rcond=None)[0]
+
+
+def _every_p(rows, columns, x, y, centred):
+    """Every permutation by names: which language's distances stand in the place of which; scipy's ranks, by hand r."""
+    pairs = _pairs(rows, columns, x, y)
+    scores = _residuals(pairs, rows, columns) if centred else np.array([a for a, _ in pairs.values()])
+    first = dict(zip(pairs, stats.rankdata(np.round(scores, 9)), strict=True))
+    second = dict(zip(pairs, stats.rankdata([b for _, b in pairs.values()]), strict=True))
+    joint = set(rows) == set(columns)
+    values = []
+    for order in itertools.permutations(rows):
+        others = [order] if joint else itertools.permutations(columns)
+        for other in others:
+            moved = dict(zip(rows, order, strict=True)), dict(zip(columns, other, strict=True))
+            both = [(first[a, b], second[moved[0][a], moved[1][b]]) for a, b in pairs
+                    if (moved[0][a], moved[1][b]) in pairs]  # fmt: skip
+            values.append(np.corrcoef(np.array(both).T)[0, 1])
+    observed = abs(values[0])
+    return values[0], sum(abs(value) >= observed - 1e-9 for value in values) / len(values), len(values)
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize(
+    ("rows", "columns", "missing"),
+    [
+        ("abcd", "abcd", []),
+        ("abcde", "abcde", [(0, 3), (4, 1)]),
+        ("abc", "cdefg", []),  # a rectangle with one language on both sides
+        ("abcd", "abxyz", [(2, 4)]),
+        ("abc", "vwxyz", [(0, 0)]),
+    ],
+)
+def test_p_is_that_of_every_permutation_tried_by_names(rows, columns, missing, centred):
+    rng = _rng(20)
+    x, y = rng.normal(size=(len(rows), len(columns))), rng.normal(size=(len(rows), len(columns)))
+    for place in missing:
+        x[place] = np.nan
+    labels = {"index": list(rows), "columns": list(columns)}
+    rho, p, tried = _every_p(list(rows), list(columns), x, y, centred)
+    answer = mantel(
+        pd.DataFrame(x, **labels), pd.DataFrame(y, **labels), rng=_rng(), permutations=tried, centred=centred
+    )
+    assert answer.exact and answer.n_permutations == tried
+    assert (answer.rho, answer.p) == (pytest.approx(rho), pytest.approx(p, abs=1e-12))
+
+
+def test_p_of_drawn_permutations_counts_the_observed_one():
+    x, y = _square(21, n=7)
+    off = ~np.eye(7, dtype=bool)
+    observed, rng, hits = abs(stats.spearmanr(x[off], y[off]).statistic), _rng(22), 0
+    for _ in range(60):
+        order = rng.permutation(7)
+        hits += abs(stats.spearmanr(x[off], y[np.ix_(order, order)][off]).statistic) >= observed - 1e-12
+    answer = mantel(x, y, rng=_rng(22), permutations=60)
+    assert 0 < hits < 60 and answer.p == (hits + 1) / 61
+    # The best rho there can be is reached by no other order, and p is still not 0.
+    assert mantel(y, y, rng=_rng(22), permutations=60).p == 1 / 61
+
+
+def test_the_interval_of_centred_scores_centres_anew_without_each_language():
+    rng = _rng(23)
+    rows, columns = list("abcd"), list("acdefghijk")
+    x, y = (rng.normal(size=(4, 10)) + 3 * rng.normal(size=(4, 1)) for _ in "xy")
+    labels = {"index": rows, "columns": columns}
+    answer = mantel(pd.DataFrame(x, **labels), pd.DataFrame(y, **labels), rng=_rng(), permutations=9, centred=True)
+    pairs, without = _pairs(rows, columns, x, y), []
+    for language in sorted({*rows, *columns}):
+        kept = {pair: both for pair, both in pairs.items() if language not in pair}
+        scores = np.round(_residuals(kept, rows, columns), 9)
+        without.append(stats.spearmanr(scores, [b for _, b in kept.values()]).statistic)
+    count = len(without)
+    width = stats.t.ppf(0.975, count - 1) * math.sqrt((count - 1) / count * np.square(without - np.mean(without)).sum())
+    assert (answer.low, answer.high) == pytest.approx((max(-1, answer.rho - width), min(1, answer.rho + width)))
+
+
 def test_errors(scored):
     x = pd.DataFrame(np.ones((2, 2)), index=["a", "b"], columns=["a", "b"])
     with pytest.raises(ValueError, match="y has no distance for b; drop them"):

@@ -89,6 +89,19 @@ def test_overlaps_are_those_of_sets_and_of_dictionaries():
             assert value(found, a, b, "token_overlap") == pytest.approx(least)
 
 
+def test_a_text_that_is_mostly_unknown_has_no_vocabulary():
+    # 99 of 100 tokens are unknown: its one known subword is half of the other text's vocabulary.
+    odd, plain = counts([5], [1], 40, unknown=99), counts([5, 6], [3, 1], 4)
+    found = text_pairs(StudyTexts({"spa": plain, "zho": odd}, {"por": plain, "jpn": odd}))
+    features = [name for name in TEXT_KINDS if name not in ("fertility_transfer", "fertility_target")]
+    for transfer, target in (("spa", "jpn"), ("zho", "por"), ("zho", "jpn")):
+        assert all(np.isnan(value(found, transfer, target, name)) for name in features)
+    assert value(found, "spa", "por", "vocabulary_jaccard") == 1
+    # Half of the tokens known is the limit of fertility, and so of these.
+    half = text_pairs(StudyTexts({"spa": plain}, {"jpn": counts([5], [7], 9, unknown=7)}))
+    assert value(half, "spa", "jpn", "vocabulary_jaccard") == 1 / 2
+
+
 def test_some_of_uriels_sets_are_the_same_without_the_others(pairs):
     some = language_pairs(["spa", "fin", "hin"], ["spa", "por"], texts=TEXTS, sets=["fam"])
     whole = pairs[~pairs["feature"].isin(FEATURE_SETS) | (pairs["feature"] == "fam")].reset_index(drop=True)

@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 
 from xltransfer.analysis.mantel import mantel
 from xltransfer.analysis.matrix import transfer_matrix
-from xltransfer.analysis.typology_tests import CENTRED_OUT, CONSTANT, NO_VALUE, typology_tests
+from xltransfer.analysis.typology_tests import CENTRED_OUT, CONSTANT, NO_VALUE, NOT_AGGREGATED, typology_tests
 from xltransfer.randomness import stream
 
 TRANSFERS, TARGETS = list("abcdefgh"), list("abcdefxyz")
@@ -27,8 +27,9 @@ def frame_of(features):
 
 def ts_of(values, **cell):
     where = {"base": "m", "setting": "nudge", "task": "pos", "metric": "accuracy", "steps": 10, "aggregated": True}
+    where |= {"dataset": "ud", "adapter_seed": 0}
     rows = [
-        {**where, "transfer": a, "target": b, "ts": values[i, j], **cell}
+        {**where, "transfer": a, "corpus": f"text-{a}", "target": b, "ts": values[i, j], **cell}
         for (i, a), (j, b) in itertools.product(enumerate(TRANSFERS), enumerate(TARGETS))
     ]
     return pd.DataFrame(rows)
@@ -141,9 +142,16 @@ def test_a_feature_unknown_of_the_languages_of_one_task_is_not_tested_there(ts, 
     assert why["ner"].tolist() == [NO_VALUE, NO_VALUE] and why["pos"].tolist() == ["", ""]
 
 
-def test_nothing_to_test_is_an_empty_frame_with_all_columns(ts, pairs, tests):
+def test_what_is_not_aggregated_has_its_rows_and_says_why(ts, pairs, tests):
     none = typology_tests(ts.assign(aggregated=False), pairs, seed=1)
-    assert none.empty and none.columns.tolist() == tests.columns.tolist()
+    assert none.columns.tolist() == tests.columns.tolist() and len(none) == len(tests)
+    assert set(none["why"]) == {NOT_AGGREGATED} and none[["rho", "p", "p_holm"]].isna().all(axis=None)
+    some = typology_tests(ts.assign(aggregated=ts["task"] == "pos"), pairs, seed=1, permutations=99)
+    why = some.groupby("task")["why"].agg(set)
+    assert why["ner"] == {NOT_AGGREGATED} and why["pos"] == {"", CENTRED_OUT, CONSTANT, NO_VALUE}
+
+
+def test_nothing_to_test_says_so(ts, pairs):
     only = typology_tests(ts, pairs[pairs["feature"] == "none"], seed=1)
     assert set(only["why"]) == {NO_VALUE}
 

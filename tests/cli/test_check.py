@@ -27,6 +27,7 @@ def test_tables_and_csv_of_a_sound_study(mini_files: Any, xltransfer: Any, tmp_p
         assert part in result.output
     assert "0 refusals" in result.output
     targets = pd.read_csv(tmp_path / "targets.csv")
+    assert "answer_start" in pd.read_csv(tmp_path / "misplaced.csv")
     for name in ("training", "corpora", "replicates", "overlap"):
         assert str(tmp_path / f"{name}.csv") in result.output
         assert len(pd.read_csv(tmp_path / f"{name}.csv"))

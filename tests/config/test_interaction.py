@@ -46,6 +46,26 @@ def test_section_survives_json_and_alias_repair(fused: dict[str, Any], write: Wr
     assert Study.model_validate(study.model_dump(mode="json")) == study
 
 
+def test_steps_alone_are_no_contradiction_and_survive_json(fused: dict[str, Any], write: Write) -> None:
+    fused["interaction"] = {"adapters": {"steps": 5, "epochs": 3}}
+    (problem,) = problems(write(fused))
+    assert "adapters.steps and adapters.epochs are both given; keep one" in problem
+    fused["interaction"] = {"adapters": {"steps": 5}, "triples": "none"}
+    study = load_study(write(fused)).study
+    # A run's record names every field, the epochs that steps take the place of among them.
+    assert Study.model_validate(study.model_dump(mode="json")) == study
+
+
+def test_what_is_wrong_with_a_sample_is_said_of_the_sample_alone(fused: dict[str, Any], write: Write) -> None:
+    fused["interaction"] = {"triples": {"sample": 0, "sed": 1}}
+    found = problems(write(fused))
+    assert sorted(problem.partition(": ")[2] for problem in found) == [
+        "interaction.triples.sample: input should be greater than or equal to 1, got '0'",
+        "the key 'interaction.triples.seed' is missing",
+        "unknown key 'sed'; did you mean 'seed'?",
+    ]
+
+
 def test_a_sample_of_triples_has_a_size_and_a_seed(fused: dict[str, Any]) -> None:
     fused["interaction"] = {"triples": {"sample": "5", "seed": "3"}}
     assert Study.model_validate(fused).interaction.triples == TripleSample(sample=5, seed=3)
@@ -60,11 +80,15 @@ def test_a_sample_of_triples_has_a_size_and_a_seed(fused: dict[str, Any]) -> Non
         ({"pairs": [["wol", "eng", "fra"]]}, r"pairs has \['wol', 'eng', 'fra'\], which is no pair"),
         ({"pairs": []}, r"pairs is \[\]; expected all, or a list of pairs"),
         ({"triples": "al"}, "triples is 'al'; did you mean 'all'"),
+        ({"triples": 3}, r"triples is 3; expected none, all, or \{sample: N, seed: S\}"),
+        ({"triples": [["wol", "eng", "fra"]]}, r"triples is \[\['wol', 'eng', 'fra'\]\]; expected none, all, or"),
+        ({"triples": None}, "triples is None; expected none, all, or"),
         ({"fusion": "traind"}, "fusion 'traind' is not known; did you mean 'trained'"),
         ({"fusion": []}, "at least 1 item"),
         ({"fusion": ["uniform", "uniform"]}, "fusion lists twice: uniform"),
         ({"fusion": "uniform", "fusions": {"steps": 9}}, "fusions says how fusions are trained, but fusion is uniform"),
         ({"adapters": {"steps": 5, "epochs": 2}}, "adapters.steps and adapters.epochs are both given"),
+        ({"adapters": {"steps": 5, "epochs": 3}}, "adapters.steps and adapters.epochs are both given"),
         ({"block": 1024}, "less than or equal to 512"),
         ({"adapters": {"reduction": 0}}, "greater than 0"),
     ],
@@ -83,7 +107,8 @@ def test_what_cannot_be_meant_is_refused(fused: dict[str, Any], section: dict[st
     ],
 )
 def test_sections_of_the_other_protocol_are_refused(fused: dict[str, Any], section: dict[str, Any], key: str) -> None:
-    with pytest.raises(ValidationError, match=f"{key} and protocol interaction contradict each other"):
+    said = f"{key} and protocol interaction contradict each other; only a study of protocol transfer or alignment has"
+    with pytest.raises(ValidationError, match=said):
         Study.model_validate(fused | section)
 
 

@@ -87,7 +87,7 @@ def row(table: pd.DataFrame, **where: str) -> dict[str, Any]:
 def test_treebank_target(run: Callable[..., Audit]) -> None:
     found = row(run().targets, task="pos")
     # THE CATS RUN -> 3 unknown; LONG -> 10 pieces (cats is two); zebra and _ -> unknown, dog
-    assert all(pd.isna(found.pop(name)) for name in ("n_entities", "n_unheld", "n_misplaced"))
+    assert all(pd.isna(found.pop(name)) for name in ("n_entities", "n_unscored", "n_unheld", "n_misplaced", "n_longer"))
     assert {name: found[name] for name in found if name.startswith("n_")} == {
         "n_items": 3, "n_clusters": 3, "n_words": 15, "n_blank": 1, "n_subwords": 16, "n_unknown": 5,
         "n_too_long": 1, "n_foreign_labels": 0,

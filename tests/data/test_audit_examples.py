@@ -34,7 +34,7 @@ def dataset(name: str, reader: Mapping[str, Any], **files: str) -> dict[str, Any
 @pytest.fixture
 def run(write: Write, tmp_path: Path, tokenizer: Any) -> Callable[..., Audit]:
     write("n-train.tsv", HEAD + "the dog run\tdog\tneutral\n")
-    write("n.tsv", HEAD + "the dog run\tbig cats\tneutral\nzebra\tdog\tyes\n\tdog\tneutral\n")
+    write("n.tsv", HEAD + "the dog run\tbig cats\tneutral\nzebra\tdog\tneutral\n\tdog\tneutral\n")
     write("r.jsonl", '{"text": "big big big big dog", "label": 5}\n{"text": "dog", "label": 2}\n')
     write("q-train.json", squad(("the dog", "dog", 23)))
     write("q.json", squad(("dog", "dog", 23), ("dog", "big", 4), ("the dog run", "cats run . the dog", 8)))
@@ -63,7 +63,8 @@ def run(write: Write, tmp_path: Path, tokenizer: Any) -> Callable[..., Audit]:
     }
     (tmp_path / "folder-of-the-base").mkdir()
 
-    def _run(**changes: Any) -> Audit:
+    def _run(qa: Mapping[str, Any] | None = None) -> Audit:
+        changes = {"tasks": [*parts["tasks"][:2], parts["tasks"][2] | (qa or {})]}
         return audit(resolve(Study.model_validate(parts | changes), tmp_path), tokenizer)
 
     return _run
@@ -83,7 +84,7 @@ def test_pairs(run: Callable[..., Audit]) -> None:
     # the dog run + big cats (3 pieces) + 3 special tokens = 9; zebra is unknown; the last pair lacks its premise.
     assert counts(found) == {
         "n_items": 3, "n_clusters": 3, "n_words": 8, "n_blank": 1, "n_subwords": 9, "n_unknown": 1, "n_too_long": 1,
-        "n_foreign_labels": 1,
+        "n_foreign_labels": 0,
     }  # fmt: skip
     assert found["in_train"] == pytest.approx(1 / 3)  # the premise is what is looked for
     assert (found["small"], found["aggregate"]) == (True, False)
@@ -102,9 +103,26 @@ def test_questions(run: Callable[..., Audit]) -> None:
     # Rooms of 6 and 4 subwords for 10; "cats run . the dog" are subwords 2-7, "dog" 7: windows 0-6, 4-10 and 0-4, ...
     assert counts(found) == {
         "n_items": 3, "n_clusters": 1, "n_words": 5 + 3 * 7, "n_blank": 0, "n_subwords": 5 + 3 * 10, "n_unknown": 0,
-        "n_too_long": 3, "n_foreign_labels": 0, "n_unheld": 1, "n_misplaced": 0,
+        "n_too_long": 3, "n_foreign_labels": 0, "n_unscored": 0, "n_unheld": 1, "n_misplaced": 0, "n_longer": 0,
     }  # fmt: skip
     assert found["in_train"] == 1.0
+
+
+def test_questions_that_are_not_scored_or_out_of_reach_are_told_apart(run: Callable[..., Audit], write: Write) -> None:
+    """Rooms of 6, 2 and 0 for 10 subwords; windows share 2, and a paragraph of 1 is read in any room."""
+    long = "cats cats dog"  # five pieces
+    paragraphs = json.loads(squad(("dog", "dog", 23), (long, "big", 4), (f"{long} cats", "big", 4)))
+    short = json.loads(squad((long, "dog", 0)))["data"][0]["paragraphs"][0]
+    short["context"], short["qas"][0]["id"] = "dog", "short"
+    paragraphs["data"][0]["paragraphs"].append(short)
+    write("q.json", json.dumps(paragraphs))
+    found = row(run().targets, "qa")
+    assert (found["n_items"], found["n_unscored"], found["n_unheld"], found["n_too_long"]) == (4, 2, 0, 1)
+    write("q.json", squad(("dog", "big cats", 4), ("dog", "dog", 23)))
+    found = run(qa={"max_answer": 2})
+    assert row(found.targets, "qa")["n_longer"] == 1  # big, cat, ##s
+    said = "1 of 2 questions have only answers that are longer than a prediction may be (max_answer)"
+    assert f"task 'qa', target 'questions-e': {said}" in found.warnings
 
 
 def test_transfer_text_that_holds_a_paragraph_is_found(run: Callable[..., Audit]) -> None:
@@ -113,19 +131,80 @@ def test_transfer_text_that_holds_a_paragraph_is_found(run: Callable[..., Audit]
     assert held["n_overlap"].to_dict() == {"nli": 0, "stars": 0, "qa": 3}
 
 
-def test_what_is_lost_is_said(run: Callable[..., Audit]) -> None:
+def test_what_is_lost_is_said(run: Callable[..., Audit], write: Write) -> None:
+    write("q-train.json", squad(("the dog run", "cats run . the dog", 8), (8 * "dog ", "dog", 23)))
+    write("n-train.tsv", HEAD + "the dog run\tdog\tneutral\nbig\tdog\tneutral\nbig\t\tneutral\n")
     found = run()
     assert found.refusals == ()
     warnings = "\n".join(found.warnings)
     for text in (
         "'nli', target 'pairs-e': 1 of 3 pairs exceed the length limit; see too_long",
         "'nli', target 'pairs-e': 1 of 3 items lack a text and are not scored",
-        "'nli', target 'pairs-e': 1 labels are none of the task's",
         "'nli', target 'pairs-e': small (3 items), out of aggregates by default",
         "'qa', target 'questions-e': 3 of 3 questions with their paragraphs exceed the length limit and are read in",
-        "'qa', target 'questions-e': 1 of 3 questions have an answer that no window holds whole",
+        "'qa', target 'questions-e': 1 of 3 questions have answers that no window holds whole: they are scored",
+        "'nli', training entry 'pairs-e': 1 of 3 items lack a text and train nothing",
+        "'qa', training entry 'questions-e': 1 of 2 questions have answers that no window holds whole: they train",
+        "'qa', training entry 'questions-e': 1 of 2 questions leave so little of max_length that windows of their",
     ):
         assert text in warnings
+
+
+@pytest.mark.parametrize(("name", "split"), [("n.tsv", "test"), ("n-train.tsv", "train")])
+def test_labels_that_the_task_lacks_are_refused_with_their_place(
+    name: str, split: str, run: Callable[..., Audit], write: Write
+) -> None:
+    rows = ["neutral", "entailement", "entailement", "yes"]
+    write(name, HEAD + "".join(f"the dog run\tdog {number}\t{label}\n" for number, label in enumerate(rows)))
+    first, second = run().refusals
+    assert first.partition(name)[2] == (
+        f":3: label 'entailement' is not among the labels of task 'nli' (2 of 4 items of {split} of 'pairs-e' have it);"
+        " name it in the reader's rename_labels, list it in the task's labels, or correct the file; did you mean "
+        "'entailment'?"
+    )
+    assert f"{name}:5: label 'yes' is not among the labels of task 'nli' (1 of 4 items" in second
+
+
+def test_many_foreign_labels_are_counted(run: Callable[..., Audit], write: Write) -> None:
+    write("n.tsv", HEAD + "".join(f"the dog run\tdog\tlabel {number}\n" for number in range(8)))
+    refusals = run().refusals
+    assert len(refusals) == 6
+    assert refusals[-1] == "task 'nli', test of 'pairs-e': 3 more labels are none of the task's"
+
+
+def test_blank_pairs_are_counted_as_pairs(run: Callable[..., Audit], write: Write) -> None:
+    """Two of three pairs lack a side, though most words are there."""
+    write("n.tsv", HEAD + "the dog run .\tbig cats run .\tneutral\nbig big big\t\tneutral\n\tdog\tneutral\n")
+    found = run()
+    assert row(found.targets, "nli")["blank_share"] == pytest.approx(2 / 3)
+    assert found.refusals == (
+        "task 'nli', target 'pairs-e': 67 % of its pairs lack a premise or a hypothesis; check the reader's columns, "
+        "or leave it out",
+    )
+
+
+@pytest.mark.parametrize(("n", "small"), [(49, True), (50, False)])
+def test_fifty_questions_are_not_small(n: int, small: bool, run: Callable[..., Audit], write: Write) -> None:
+    write("q.json", squad(*[("dog", "dog", 23)] * n))
+    assert row(run().targets, "qa")["small"] == small
+
+
+def test_misplaced_answers_are_listed(run: Callable[..., Audit], write: Write) -> None:
+    """25 of 2600: below one in a hundred."""
+    wrong = [("dog", "dog", 22)] * 25
+    write("q.json", squad(*wrong, *[("dog", "dog", 23)] * 2575))
+    found = run()
+    assert row(found.targets, "qa")["n_misplaced"] == 25 and row(found.targets, "qa")["n_unheld"] == 0
+    (warning,) = (each for each in found.warnings if "stand at its offset" in each)
+    assert "25 of 2600 questions have an answer that does not stand at its offset: it is scored by its text" in warning
+    listed = ", ".join(f"q{number} at 22" for number in range(20))
+    assert warning.endswith(f" ({listed}, and 5 more answers; --csv lists all)")
+    table = found.frame("misplaced")
+    assert table["id"].tolist() == [f"q{number}" for number in range(25)]
+    assert table.iloc[0].to_dict() == {
+        "task": "qa", "split": "test", "dataset": "questions", "entry": "questions-e", "language": "eng", "id": "q0",
+        "answer": "dog", "answer_start": 22, "there": " do",
+    }  # fmt: skip
 
 
 def test_a_file_that_is_refused_is_a_refusal_of_the_audit(run: Callable[..., Audit], write: Write) -> None:

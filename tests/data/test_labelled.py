@@ -144,6 +144,18 @@ def test_reviews_join_their_columns_and_go_by_product(write: Write, entry: Entry
         )
 
 
+def test_a_row_without_a_cluster_is_on_its_own(
+    write: Write, entry: Entry, pairs: Callable[..., list[Labelled]]
+) -> None:
+    write("r.csv", "text,label,product\na,5,x\nb,1,\nc,1, \nd,2,x\n")
+    reader = LabelledReader(format="csv", cluster_column="product")
+    found = read_labelled(entry({"test": "r.csv"}, reader), "test")
+    assert [each.cluster for each in found] == ["r-product-x", "r-2", "r-3", "r-product-x"]
+    text = "promptID\tpremise\thypothesis\tlabel\n\ta\tb\tneutral\n\tc\td\tneutral\n"
+    found = pairs(text, premise_id_column="promptID", parallel={"test": "world"})
+    assert [each.cluster for each in found] == ["parallel:world:1", "parallel:world:2"]
+
+
 def test_layouts_are_not_mixed_up(entry: Entry) -> None:
     with pytest.raises(DataError, match="holds conllu, neither pairs nor labelled texts"):
         read_labelled(entry({"test": "a"}, ConlluReader()), "test")

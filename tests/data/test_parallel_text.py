@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from xltransfer.config.manifests import load_datasets
-from xltransfer.config.readers import BioReader, ConlluReader, PairReader, Reader, SquadReader, TextReader
+from xltransfer.config.readers import BioReader, ConlluReader, HubReader, PairReader, Reader, SquadReader, TextReader
 from xltransfer.config.resolve import EntryRef
-from xltransfer.data.parallel_text import TextSide, matched, read_side
+from xltransfer.data.parallel_text import TextSide, collection_of, file_of_collection, matched, read_side, why_unmatched
 from xltransfer.errors import ConfigError, DataError
 
 Write = Callable[[str, str], Path]
@@ -79,6 +80,37 @@ def test_columns_of_one_file_match_each_other_and_no_other_file(side: Callable[.
     assert texts(matched(source, side("eng-wol.tsv", right))) == ["benn", "ñaar"]
     with pytest.raises(ConfigError, match="different collections"):
         matched(source, side("eng-hau.tsv", right))
+
+
+def test_a_file_is_a_collection_by_its_path_below_the_root(tmp_path: Path) -> None:
+    reader = TextReader(held_out=0, column=0, parallel={"test": "c"}, parallel_in="one_file")
+    sides = []
+    for folder in ("eng-x", "eng-y"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "dev.tsv").write_text(f"{folder} says\n", encoding="utf-8")
+        ref = EntryRef("d", folder, folder, reader, tmp_path, {"test": f".//{folder}/./dev.tsv"})
+        assert collection_of(ref, "test") == f"c:{folder}/dev.tsv"
+        assert file_of_collection(ref, "test") == (tmp_path / folder / "dev.tsv").resolve()
+        sides.append(read_side(ref, "test"))
+    assert [text.id for side in sides for text in side.texts] == [
+        "parallel:c:eng-x/dev.tsv:1",
+        "parallel:c:eng-y/dev.tsv:1",
+    ]
+    with pytest.raises(ConfigError, match="different collections"):
+        matched(*sides)
+    every = EntryRef("d", "e", "e", LINES, tmp_path, {"test": "eng-x/dev.tsv"})
+    assert (collection_of(every, "test"), file_of_collection(every, "test")) == ("c", None)
+
+
+@pytest.mark.parametrize("layout", ["text", "conllu"])
+def test_rows_of_the_hub_without_ids_belong_to_no_collection(layout: Literal["text", "conllu"], tmp_path: Path) -> None:
+    hub = HubReader(hub_id="o/n", layout=layout, parallel={"test": "c"})
+    ref = EntryRef("d", "e", "e", hub, tmp_path, {"test": "test", "dev": "dev"})
+    assert collection_of(ref, "test") is None
+    assert f"is {layout} from a hub reader, of which only pairs and labelled texts" in why_unmatched(ref, "test")
+    assert "is not declared parallel in split 'dev'" in why_unmatched(ref, "dev")
+    rows = EntryRef("d", "e", "e", hub.model_copy(update={"layout": "labelled"}), tmp_path, {"test": "test"})
+    assert collection_of(rows, "test") == "c"
 
 
 TREES = "# sent_id = {}\n# text = {}\n1\tx\t_\tX\t_\t_\t0\troot\t_\t_\n2\ty\t_\tX\t_\t_\t1\tdep\t_\t_\n\n"

@@ -59,7 +59,28 @@ def test_numbers_are_written_plainly_and_nothing_is_empty() -> None:
         record.text("labl")
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_numbers_that_are_not_finite_are_no_text(number: str, write: Write) -> None:
+    path = write("x", f'{{"premise": "a"}}\n{{"premise": {number}}}\n')
+    record = read_records(path, "jsonl")[1]
+    with pytest.raises(DataError, match=r"x:2: column 'premise' holds (nan|-?inf), expected text or a finite number"):
+        record.text("premise")
+
+
+def test_missing_values_of_parquet_are_empty_and_nan_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"stars": pa.array([4.0, None, float("nan")])}), tmp_path / "x")
+    first, missing, nan = read_records(tmp_path / "x", "parquet")
+    assert (first.text("stars"), missing.text("stars")) == ("4", "")
+    with pytest.raises(DataError, match="x: row 2: column 'stars' holds nan"):
+        nan.text("stars")
+
+
+def test_a_whole_number_of_any_size_is_text() -> None:
+    assert Record("p", {"a": 10**400}).text("a") == "1" + "0" * 400
+
+
 BAD = {
+    "deep": ("jsonl", "[" * 100_000 + "\n", ":1: nested too deeply to be read"),
     "columns": ("tsv", "a\tb\n1\n", ":2: 1 columns, expected 2 \\(a, b\\)"),
     "header": ("tsv", "a\ta\n1\t2\n", ":1: the header names a column twice: a, a"),
     "json": ("jsonl", '{"a": 1}\n{"a": \n', ":2: no JSON"),

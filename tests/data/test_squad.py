@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,8 @@ def test_up_to_one_in_a_hundred_may_be_misplaced(write: Write) -> None:
     found = read_squad(write("x.json", squad((CONTEXT, [*right, question("bad", ("1815", 15))]))), "eng")
     assert [each.id for each in found if each.misplaced] == ["bad"]
     assert found[-1].answers == (Answer("1815", None),)
+    assert (found[-1].answers[0].given, found[-1].there(found[-1].answers[0])) == (15, " 181")
+    assert found[0].answers[0].given is None
     two = [question(f"b{n}", ("1815", 15), ("Ada", 999)) for n in (1, 2)]
     with pytest.raises(DataError) as refused:
         read_squad(write("x.json", squad((CONTEXT, [*right[2:], *two]))), "eng")
@@ -86,6 +89,7 @@ BAD = {
     "empty answer": (squad((CONTEXT, [question("a", (" ", 3))])), ": question 'a': has no answer"),
     "no context": (squad((" ", [question("a", ("Ada", 0))])), ": question 'a': has no context"),
     "no question": (squad((CONTEXT, [question("a", ("Ada", 0), text="")])), ": question 'a': has no text"),
+    "deep": ("[" * 100_000, ": nested too deeply to be read; expected the form of SQuAD v1.1"),
 }
 
 
@@ -94,6 +98,62 @@ def test_bad_files_are_refused(name: str, write: Write) -> None:
     text, message = BAD[name]
     with pytest.raises(DataError, match=f"bad.json{message}"):
         read_squad(write("bad.json", text), "eng")
+
+
+ROW = {"id": "a", "question": "Who?", "context": CONTEXT, "answers": [{"text": "Ada", "answer_start": 0}]}
+MISTYPED: dict[str, tuple[dict[str, Any], str]] = {
+    "null id": ({"id": None}, "id is None, expected text or a whole number"),
+    "empty id": ({"id": ""}, "id is '', expected text or a whole number"),
+    "null question": ({"question": None}, "question is None, expected text"),
+    "a question that is no number": ({"question": float("nan")}, "question is nan, expected text"),
+    "null context": ({"context": None}, "context is None, expected text"),
+    "null answers": ({"answers": None}, "answers is None, expected a list of text and answer_start"),
+    "null text": ({"answers": [{"text": None, "answer_start": 0}]}, "the text of an answer is None, expected text"),
+    "no offset": ({"answers": [{"text": "Ada"}]}, "answer_start of 'Ada' is None, expected a whole number"),
+    "part of an offset": (
+        {"answers": [{"text": "Ada", "answer_start": 0.9}]},
+        "answer_start of 'Ada' is 0.9, expected a whole number of code points, from 0",
+    ),
+    "text for an offset": (
+        {"answers": [{"text": "Ada", "answer_start": "0"}]},
+        "answer_start of 'Ada' is '0', expected a whole number",
+    ),
+    "bare answer": ({"answers": ["Ada"]}, "an answer is 'Ada', expected an object with text and answer_start"),
+}
+
+
+@pytest.mark.parametrize("name", MISTYPED)
+def test_values_of_another_type_are_refused_with_their_place(
+    name: str, write: Write, entry: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a file and in a dataset of the hub alike."""
+    changes, message = MISTYPED[name]
+    row = ROW | changes
+    path = write("bad.json", squad((row["context"], [question("b", ("Ada", 0)), row])))
+    with pytest.raises(
+        DataError,
+        match=re.escape(f"bad.json: data[0].paragraphs[0].qas[{0 if 'context' in changes else 1}]: {message}"),
+    ):
+        read_squad(path, "eng")
+    monkeypatch.setattr(HubSplit, "load", lambda self: Rows([ROW | {"id": "b"}, row]))
+    with pytest.raises(DataError, match=re.escape(f"o/n/test: row 1: {message}")):
+        read_questions(entry({"test": "test"}, HubReader(hub_id="o/n", layout="squad")), "test")
+
+
+HUB_ANSWERS: dict[str, Any] = {
+    "lists of two lengths": {"text": ["Ada", "A"], "answer_start": [0]},
+    "one list": {"text": ["Ada"]},
+    "no lists": {"text": "Ada", "answer_start": 0},
+}
+
+
+@pytest.mark.parametrize("name", HUB_ANSWERS)
+def test_hub_answers_that_are_no_two_lists_are_refused(
+    name: str, entry: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HubSplit, "load", lambda self: Rows([ROW | {"answers": HUB_ANSWERS[name]}]))
+    with pytest.raises(DataError, match=r"o/n/test: row 0: answers is \{.*\}, expected .* two lists of one length"):
+        read_questions(entry({"test": "test"}, HubReader(hub_id="o/n", layout="squad")), "test")
 
 
 class Rows(list[dict[str, Any]]):

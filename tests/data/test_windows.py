@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xltransfer.data.question import Answer, Question
-from xltransfer.data.windows import Window, answer_span, cut_windows
+from xltransfer.data.windows import Window, all_longer, answer_spans, cut_windows, read_windows
 
 
 def ends(windows: object) -> list[tuple[int, int]]:
@@ -24,6 +24,12 @@ def test_windows_by_hand() -> None:
 @pytest.mark.parametrize(("length", "room", "stride"), [(5, 3, 3), (5, 0, 0), (0, 5, 1), (5, -2, 0)])
 def test_no_window_where_none_would_move_on(length: int, room: int, stride: int) -> None:
     assert cut_windows(length, room, stride, (0, 0)) == ()
+
+
+def test_a_paragraph_that_fits_is_one_window_whatever_the_stride() -> None:
+    assert cut_windows(50, 120, 128, (3, 4)) == [Window(0, 50, True, True)]
+    assert cut_windows(120, 120, 128, None) == [Window(0, 120)]
+    assert cut_windows(121, 120, 128, None) == ()
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.data())
@@ -60,23 +66,46 @@ def test_an_answer_longer_than_the_stride_can_lie_in_no_window() -> None:
     assert not any(window.holds for window in cut_windows(20, 10, 2, (7, 12)))
 
 
+def test_the_first_answer_that_a_window_holds_counts() -> None:
+    """Windows 0-10, 8-18, 16-20: subwords 7-12 lie in none of them whole, 6-13 neither."""
+    reading = read_windows(20, 10, 2, [(7, 12), (1, 2), (9, 9)])
+    assert reading.answer == (1, 2) and [window.chosen for window in reading.windows] == [True, False, False]
+    assert reading.held and not reading.unheld
+    reading = read_windows(20, 10, 2, [(7, 12), (6, 13)])
+    assert reading.answer == (7, 12) and reading.unheld
+    assert ends(reading.windows) == [(0, 10), (8, 18), (16, 20)]
+
+
+def test_a_question_without_windows_or_without_answers_is_not_unheld() -> None:
+    unasked = read_windows(20, 10, 10, [(7, 12)])
+    assert (unasked.windows, unasked.unheld) == ((), False)
+    misplaced = read_windows(20, 10, 2, [])
+    assert (misplaced.answer, len(misplaced.windows), misplaced.unheld) == (None, 3, False)
+
+
+def test_answers_are_longer_if_all_of_them_are() -> None:
+    assert all_longer([(4, 6)], 2) and not all_longer([(4, 6)], 3)
+    assert not all_longer([(4, 9), (4, 4)], 2)
+    assert not all_longer([], 2)
+
+
 OFFSETS = np.array([(0, 2), (2, 4), (5, 9), (9, 10), (10, 12)])  # ab|cd efgh|.|ij, no space before the last
 
 
-def span(*answers: tuple[str, int | None]) -> tuple[int, int] | None:
+def spans(*answers: tuple[str, int | None]) -> tuple[tuple[int, int], ...]:
     made = tuple(Answer(text, start) for text, start in answers)
-    return answer_span(Question("a", "a", "eng", "q", "abcd efgh.ij", made), OFFSETS)
+    return answer_spans(Question("a", "a", "eng", "q", "abcd efgh.ij", made), OFFSETS)
 
 
 def test_a_subword_belongs_to_an_answer_if_they_share_a_character() -> None:
-    assert span(("efgh", 5)) == (2, 2)
-    assert span(("d e", 3)) == (1, 2)
-    assert span((" ef", 4)) == (2, 2)
-    assert span(("cd ", 2)) == (1, 1)
-    assert span(("abcd efgh.ij", 0)) == (0, 4)
+    assert spans(("efgh", 5)) == ((2, 2),)
+    assert spans(("d e", 3)) == ((1, 2),)
+    assert spans((" ef", 4)) == ((2, 2),)
+    assert spans(("cd ", 2)) == ((1, 1),)
+    assert spans(("abcd efgh.ij", 0)) == ((0, 4),)
 
 
-def test_the_first_answer_with_an_offset_counts() -> None:
-    assert span(("zz", None), ("ij", 10), ("ab", 0)) == (4, 4)
-    assert span(("zz", None)) is None
-    assert span((" ", 4)) is None
+def test_answers_without_an_offset_have_no_span() -> None:
+    assert spans(("zz", None), ("ij", 10), ("ab", 0)) == ((4, 4), (0, 0))
+    assert spans(("zz", None)) == ()
+    assert spans((" ", 4)) == ()

@@ -28,6 +28,9 @@ from xltransfer.protocols.alignment.run import run_study
 from xltransfer.protocols.alignment.states import wanted
 from xltransfer.runs.store import Store
 
+MLM = {"name": "mlm", "targets": [{"dataset": "world-text"}], "block": 32, "max_blocks": 6}
+"""A task without an adapter."""
+
 
 @pytest.fixture(scope="module")
 def home(mini_files: MiniStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -204,7 +207,7 @@ def test_a_study_that_adds_a_set_wants_only_that(
 ) -> None:
     present = Store(folder).present()
     assert wanted(resolved, "cpu", present).units == ()
-    more = {"compared": [MATCHED, LOOSE, MATCHED | {"name": "again"}], "adapters": "adapters", "max_length": 32}
+    more = {"compared": [MATCHED, LOOSE, MATCHED | {"name": "again"}], "max_length": 32}
     added = load_study(study_file(home, mini_files, more, "b.yaml"))
     todo = wanted(added, "cpu", present).units
     assert {name for unit in todo for by_set in unit.key["scores"].values() for name in by_set} == {"again"}
@@ -254,6 +257,16 @@ def test_unequal_lengths_are_refused_before_any_unit(home: Path, mini_files: Min
         ({"protocol": "transfer"}, "alignment and protocol transfer contradict"),
         ({"alignment": {"compared": [MATCHED, MATCHED]}}, "compared sets share a name: par"),
         ({"alignment": {"compared": [MATCHED], "states": ["language_adapters"]}}, "adapters does not say where"),
+        ({"alignment": {"compared": [MATCHED], "adapters": "adapters"}}, "states has nudge; add language_adapters"),
+        ({"alignment": {"compared": [MATCHED], "states": []}, "cells": [{"steps": 2}]}, "cells says what is nudged"),
+        (
+            {"alignment": {"compared": [MATCHED], "states": []}, "controls": {"zero_steps": {"languages": ["qaa"]}}},
+            "controls says what is nudged, but alignment.states has nothing; add nudge",
+        ),
+        (
+            {"alignment": {"compared": [MATCHED], "states": ["task_adapters"]}, "tasks": [MLM]},
+            r"states has task_adapters, but no task has an adapter \(tasks: mlm\)",
+        ),
         ({"alignment": {"compared": [MATCHED | {"sources": ["fin"]}]}}, "'par' has no texts of 'fin'"),
         ({"alignment": {"compared": [MATCHED | {"data": [{"dataset": "pars"}]}]}}, "unknown dataset 'pars'; did you"),
         ({"alignment": {"compared": [MATCHED], "states": ["nudges"]}}, "input should be 'nudge'.* got 'nudges'"),

@@ -9,10 +9,11 @@ from mini_study import MiniStudy
 from transformers import BertConfig, BertModel, DebertaV2Config, DebertaV2Model, RobertaConfig, RobertaModel
 
 from xltransfer.config.alignment import Alignment, Compared
-from xltransfer.config.interaction import Interaction
+from xltransfer.config.interaction import Interaction, LanguageAdapterTraining
 from xltransfer.config.task import Selection
+from xltransfer.engine.adapter import Adapter, AdapterConfig
 from xltransfer.errors import ConfigError
-from xltransfer.protocols.base_model import positions_of, refuse_too_long
+from xltransfer.protocols.base_model import positions_of, refuse_too_long, refuse_too_narrow
 from xltransfer.protocols.transfer.run import run_study
 
 SMALL = {"vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
@@ -72,6 +73,32 @@ def test_only_lengths_of_the_own_protocol_count(mini_files: MiniStudy) -> None:
     fused = study.model_copy(update={"protocol": "interaction", "interaction": Interaction(block=256)})
     with pytest.raises(ConfigError, match=r"^interaction.block is 256"):
         refuse_too_long(fused, model)
+
+
+@pytest.mark.parametrize(("setting", "most"), [("reduction", 8), ("invertible", 4)])
+def test_reductions_beyond_what_they_reduce_are_refused(mini_files: MiniStudy, setting: str, most: int) -> None:
+    # The largest that leaves a unit without being rounded up to one, by what the adapter is really made of.
+    config = AdapterConfig(reduction=8, invertible_reduction=4)
+    widths = {tuple(p.shape) for key, p in Adapter(config, 8, 1).named_parameters() if key.endswith("weight")}
+    assert {(1, 8), (1, 4)} <= widths
+    tasks = mini_files.resolved.study.tasks
+    study = mini_files.resolved.study.model_copy(update={"protocol": "interaction"})
+    model = BertModel(BertConfig(**SMALL))
+
+    def asking(value: float) -> None:
+        adapters = LanguageAdapterTraining(**{setting: value} | {"reduction": value if setting == "reduction" else 2})
+        refuse_too_narrow(study.model_copy(update={"interaction": Interaction(adapters=adapters)}), model)
+
+    asking(most)
+    with pytest.raises(ConfigError, match=rf"^interaction.adapters.{setting} is 1e\+09, .* only {most} units"):
+        asking(1e9)
+    with pytest.raises(ConfigError, match=rf"give {most} or less$"):
+        asking(most + 1)
+    adapter = tasks[0].adapter
+    assert adapter is not None
+    wide = tasks[0].model_copy(update={"adapter": adapter.model_copy(update={"reduction": 9})})
+    with pytest.raises(ConfigError, match="^task 'pos': adapter.reduction is 9, but"):
+        refuse_too_narrow(study.model_copy(update={"tasks": (wide,)}), model)
 
 
 def test_a_run_is_refused_before_its_first_unit(mini_files: MiniStudy, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from mini_interaction import SECTION
 from mini_study import MiniStudy
 
 from xltransfer.config.resolve import EntryRef, ResolvedStudy
-from xltransfer.protocols.by_name import protocol_of
+from xltransfer.errors import ConfigError
+from xltransfer.protocols.by_name import foreseen, protocol_of
 from xltransfer.protocols.interaction.compositions import mixes
 from xltransfer.protocols.interaction.plan import make_plan, price
 from xltransfer.protocols.interaction.wanted import wanted
@@ -116,9 +117,20 @@ def test_compositions_that_nothing_scores_are_counted(interaction_files: MiniStu
     targets = {task: refs[:1] for task, refs in resolved.targets.items()}
     own = {ref.language for refs in targets.values() for ref in refs}
     assert own == {"qaa"}
-    plan = price(replace(resolved, targets=targets), None, None, 1, "cpu")
+    fewer = replace(resolved, targets=targets)
+    plan = price(fewer, None, None, 1, "cpu")
     (row,) = [row for row in plan.rows if row.kind.startswith("compositions left out")]
     left = [mix for mix in mixes(resolved) if "qaa" not in mix.members]
     # Two languages alone, and by three fusions each: two controls and one pair.
     assert row.units == len(left) == 2 + 3 * 3
+    assert foreseen(fewer) == ([], ["11 compositions left out: no member has test data"])
     assert rows_of(plan)["fusions of 2"].units == 3
+
+
+def test_a_plan_refuses_what_the_run_refuses(interaction_files: MiniStudy) -> None:
+    study = interaction_files.resolved.study
+    section = study.interaction.model_copy(update={"block": 512})
+    resolved = replace(interaction_files.resolved, study=study.model_copy(update={"interaction": section}))
+    with pytest.raises(ConfigError, match="interaction.block is 512, but the base model 'mini-bert' has positions for"):
+        make_plan(resolved, None, seconds=0.1)
+    assert foreseen(resolved)[0][0].startswith("interaction.block is 512")

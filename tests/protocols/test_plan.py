@@ -1,10 +1,13 @@
 """The plan: what it counts agrees with what the run then leaves."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from mini_study import MiniStudy
 
+from xltransfer.errors import ConfigError
+from xltransfer.protocols.by_name import foreseen
 from xltransfer.protocols.transfer.plan import make_plan, price
 
 
@@ -34,3 +37,17 @@ def test_rows_hold_every_unit_once(mini_files: MiniStudy) -> None:
     plan = price(mini_files.resolved, None, None, 2, "cpu")
     assert sum(row.units for row in plan.rows) == len(plan.wanted.units)
     assert sum(row.seconds for row in plan.rows) == pytest.approx(sum(unit.cost for unit in plan.wanted.units))
+
+
+def test_a_plan_refuses_what_the_run_refuses(mini_files: MiniStudy) -> None:
+    study = mini_files.resolved.study
+    long = study.model_copy(update={"nudge": study.nudge.model_copy(update={"block": 512})})
+    resolved = replace(mini_files.resolved, study=long)
+    with pytest.raises(ConfigError, match="nudge.block is 512, but the base model 'mini-bert' has positions for 64"):
+        make_plan(resolved, None, seconds=0.1)
+    assert foreseen(resolved)[0] == [
+        "nudge.block is 512, but the base model 'mini-bert' has positions for 64 subwords; give 64 or less"
+    ]
+    assert foreseen(mini_files.resolved) == ([], [])
+    (refusal,) = foreseen(replace(mini_files.resolved, model="no/such-model"))[0]
+    assert "'no/such-model' is no folder here" in refusal

@@ -98,9 +98,9 @@ def test_every_cell_is_there_with_its_metrics(measurements: pd.DataFrame) -> Non
         (task, code): size for task, size in (("nli", 105), ("qa", 24), ("stars", 40)) for code in ("qaa", "qab", "qba")
     }
     assert (baseline.n_scored == baseline.n_items).all()
-    assert {"accuracy[entailment]", "nll[contradiction]", "accuracy[5]"} <= set(measurements.metric) | {
-        "nll[contradiction]"
-    }
+    by_label = set(measurements.metric[measurements.metric.str.contains("[", regex=False)])
+    labels = ("entailment", "neutral", "contradiction", *"12345")
+    assert by_label == {f"accuracy[{label}]" for label in labels}
 
 
 def test_transfer_scores_and_zero_steps(measurements: pd.DataFrame) -> None:
@@ -179,7 +179,14 @@ def test_audit_of_the_study(mini: MiniStudy) -> None:
     targets = found.targets.set_index(["task", "language"])
     assert targets.loc["nli", "n_clusters"].tolist() == [35] * 3
     assert (targets.loc["qa", "n_too_long"] > 0).all()
-    assert targets.loc["qa", "n_unheld"].notna().all() and targets.loc["nli", "n_unheld"].isna().all()
+    assert targets.loc["nli", ODD].isna().all(axis=None) and (targets.loc["qa", "n_misplaced"] == 0).all()
+    stored = xltransfer.open_run(mini.folder).items(task="qa", settings=("trivial",))
+    sums = stored.groupby("target", observed=True)[["unheld", "misplaced", "longer"]].sum()
+    for name in sums:
+        assert targets.loc["qa", f"n_{name}"].to_dict() == sums[name].to_dict()
+
+
+ODD = ["n_unscored", "n_unheld", "n_misplaced", "n_longer"]
 
 
 def test_a_changed_rule_for_answers_is_refused_by_the_folder(mini: MiniStudy, tmp_path: Path) -> None:
@@ -202,7 +209,8 @@ def test_report_of_the_run(mini: MiniStudy, tmp_path: Path) -> None:
     own = run.items(task="qa")
     baseline = own[own.setting == "baseline"]
     assert targets.loc["qa", "n_unheld"].sum() == (baseline.total - baseline.in_window).sum()
-    assert targets.loc["nli", "n_unheld"].isna().all()
+    assert targets.loc["qa", "n_unscored"].tolist() == targets.loc["qa", "n_misplaced"].tolist() == [0, 0, 0]
+    assert targets.loc[["nli", "stars"], ODD].isna().all(axis=None)
     assert "SQuAD F1" in written.page.read_text(encoding="utf-8")
 
 

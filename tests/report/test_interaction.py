@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from mini_study import MiniStudy
 
+from xltransfer.analysis import out_of_aggregates
 from xltransfer.errors import ConfigError
 from xltransfer.report.findings import Options as TransferOptions
 from xltransfer.report.interaction.contents import tables
@@ -224,6 +225,27 @@ def test_options_of_another_protocol_are_refused_by_name(run: Run, tmp_path: Pat
     with pytest.raises(ConfigError, match="protocol interaction takes InteractionOptions"):
         write_report(run, tmp_path, TransferOptions())
     assert options_of("interaction", {"order": "both", "seed": None}) == InteractionOptions(order="both")
+
+
+@pytest.mark.parametrize("kept", [(), ("qab",)])
+def test_languages_outside_the_aggregates_improve_in_no_share(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kept: tuple[str, ...]
+) -> None:
+    module = "xltransfer.report.interaction.findings.out_of_aggregates"
+    monkeypatch.setattr(
+        module, lambda rows, items: (flags := out_of_aggregates(rows, items)).assign(
+            at_floor=False, small=~flags["target"].isin(kept), unknown_tokens=False
+        )
+    )  # fmt: skip
+    part = Part(run, one_fusion)
+    found = findings(part, InteractionOptions(task="pos"))
+    adapters, shares = found["adapters"].set_index("language"), found["improvement"]
+    assert set(adapters.index) == set(CODES)
+    assert adapters["base_score"].dropna().index.tolist() == list(kept)
+    assert shares["n_languages"].tolist() == [1] * len(shares) and set(shares["setting"]) == (
+        {"a1", "a2", "a3", "any"} if kept else set()
+    )
+    assert write_report(part, tmp_path / "report", InteractionOptions(task="pos")).page.is_file()
 
 
 def test_several_devices_or_no_pairs_are_errors(run: Run) -> None:

@@ -39,9 +39,10 @@ def ts_of(transfers: list[str], targets: list[str], seed: int = 0, **cell: Any) 
     """Made-up transfer scores of one condition: larger for languages of like syntax."""
     values = np.random.default_rng(seed).normal(size=(len(transfers), len(targets)))
     where = {"base": "m", "setting": "nudge", "task": "pos", "metric": "accuracy", "steps": 10, "aggregated": True}
+    where |= {"dataset": "ud", "adapter_seed": 0}
     return pd.DataFrame(
         [
-            {**where, "transfer": a, "target": b, "ts": values[i, j], **cell}
+            {**where, "transfer": a, "corpus": f"text-{a}", "target": b, "ts": values[i, j], **cell}
             for i, a in enumerate(transfers)
             for j, b in enumerate(targets)
         ]
@@ -193,7 +194,7 @@ def made_tests(**numbers: tuple[float, float, float, float]) -> pd.DataFrame:
     rows = [
         {"feature": name, "kind": "distance" if name == "kilometres" else "similarity", "rho": 0.2, "p_holm": p,
          "rho_centred": rho, "low_centred": rho - 0.1, "high_centred": rho + 0.1, "p_centred": p_centred,
-         "p_holm_centred": holm} for name, (p, rho, p_centred, holm) in numbers.items()
+         "p_holm_centred": holm, "why": ""} for name, (p, rho, p_centred, holm) in numbers.items()
     ]  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -220,6 +221,15 @@ def test_the_summary_says_that_nothing_survives_and_what_comes_nearest() -> None
     assert "nearest comes family tree in URIEL" in said and "gain" not in said
     undefined = made_tests(fam=(np.nan, np.nan, np.nan, np.nan))
     assert goes_with(undefined, WORDS, 10) is None
+
+
+def test_a_task_of_which_no_target_is_aggregated_is_named_and_not_passed_over() -> None:
+    ts = pd.concat([ts_of(TRANSFERS, TARGETS), ts_of(TRANSFERS, TARGETS, task="qa", metric="f1", aggregated=False)])
+    tests = pair_frames(ts.reset_index(drop=True), {}, None, 3)["pair_tests"]
+    rows = tests[tests["task"] == "qa"]
+    assert len(rows) == (tests["task"] == "pos").sum() and rows["rho"].isna().all()
+    said = goes_with(rows, Words("qa", "f1", "ts", {}), 10)
+    assert said is not None and "k = 10, nothing is tested: no target is aggregated: all are at the floor" in said
 
 
 def test_charts_are_of_the_features_that_have_values(found: Found) -> None:

@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from runs_work import cell
 
 from xltransfer.data.parallel import parallel_name
 from xltransfer.randomness import stream
-from xltransfer.runs.cluster_codes import cluster_codes
+from xltransfer.runs.cluster_codes import cluster_codes, united
+from xltransfer.runs.folder import Header, claim
+from xltransfer.runs.open import open_run
+from xltransfer.runs.store import Store
+from xltransfer.runs.unit import Unit
 
 NAMES = [f"test-s{number}" for number in range(200)]
 
@@ -103,3 +108,46 @@ def test_names_that_a_manifest_declared_shared_are_the_same_whatever_their_lengt
     plain = [each.removeprefix("parallel:") for each in names]
     first, second = cluster_codes(["eng", "swa"], [plain, plain], [three, three])
     assert not set(first.tolist()) & set(second.tolist())
+
+
+def test_clusters_that_share_a_declared_item_are_one_whatever_they_are_named_after() -> None:
+    """Three questions of one paragraph; the second file lacks the first of them, so its cluster is named otherwise."""
+    q = [parallel_name("qa", f"q{number}") for number in range(1, 6)]
+    items = np.array([q[0], q[1], q[2], q[3], q[1], q[2], q[3], q[4]], dtype=object)
+    clusters = np.array([q[0], q[0], q[0], q[3], q[1], q[1], q[3], q[4]], dtype=object)
+    found = united(items, clusters)
+    assert len(set(found[[0, 1, 2, 4, 5]])) == 1
+    assert found[3] == found[6] != found[0] and found[7] == q[4]
+
+
+def test_two_clusters_of_a_file_are_one_where_a_translation_has_them_in_one() -> None:
+    q = [parallel_name("nli", f"{number}") for number in range(4)]
+    # Translated, the premises of 0 and 1 are equal; of 2 and 3 they are in a third file, and 1 and 2 in a fourth.
+    items = np.array([*q, q[0], q[1], q[2], q[3], q[1], q[2]], dtype=object)
+    clusters = np.array([*q, q[0], q[0], q[2], q[2], q[1], q[1]], dtype=object)
+    assert len(set(united(items[:6], clusters[:6]))) == 3
+    assert len(set(united(items, clusters))) == 1
+
+
+def test_items_that_are_not_declared_parallel_unite_nothing() -> None:
+    items = np.array(["1", "2", "2", "3"], dtype=object)
+    clusters = np.array(["1", "1", "2", "2"], dtype=object)
+    assert united(items, clusters).tolist() == clusters.tolist()
+    declared = np.array([parallel_name("a", name) for name in clusters], dtype=object)
+    assert united(items, declared).tolist() == declared.tolist()
+
+
+def test_a_folder_with_gaps_in_its_parallel_sets_gives_shared_clusters(store: Store) -> None:
+    q = [parallel_name("qa", f"q{number}") for number in range(5)]
+    claim(store.folder, Header({"name": "s"}, {}, {}))
+    store.write_targets("pos", "ud", "hau", q[1:], [q[1], q[1], q[3], q[4]])
+    store.write_targets("pos", "ud", "wol", q[:4], [q[0], q[0], q[2], q[3]])
+    unit = Unit({"protocol": "transfer", "base": "mini"})
+    store.write(unit, [cell(0, setting="nudge", target="hau"), cell(0, setting="nudge", target="wol")])
+    (part,) = open_run(store.folder).cluster_counts()
+    hau, wol = np.split(part.targets.cluster, part.targets.starts[1:-1])
+    # q0 to q2 are one: the one file has the first two together, the other the last two.
+    assert (len(hau), len(wol)) == (3, 2) and hau[:2].tolist() == wol.tolist() and hau[2] not in wol
+    assert part.targets.items.tolist() == [2, 1, 1, 3, 1]
+    items = open_run(store.folder).items(target="wol")["correct"].to_numpy(dtype=np.float64)
+    assert part.counts["correct"][0, 3:].tolist() == [items[:3].sum(), items[3]]

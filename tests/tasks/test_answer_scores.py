@@ -36,6 +36,9 @@ CASES = {
     "kana": ("トウキョウ", ["トウ"], "jpn", "multilingual", 0, 2 * 2 / 7),
     "Thai letters with their marks": ("กี่", ["ก"], "tha", "multilingual", 0, 0.0),
     "Hindi keeps its words": ("नई दिल्ली", ["दिल्ली"], "hin", "multilingual", 0, 2 / 3),
+    "zero width spaces of Khmer": ("ភ្នំ\u200bពេញ", ["ភ្នំពេញ"], "khm", "multilingual", 1, 1.0),
+    "zero width spaces are no words": ("ก\u200bข", ["ก ค"], "tha", "multilingual", 0, 2 * 1 / 4),
+    "joiners of other scripts stay": ("می\u200cرود", ["میرود"], "fas", "multilingual", 0, 0.0),
     "nothing": ("", ["casa"], "spa", "multilingual", 0, 0.0),
 }
 
@@ -53,3 +56,20 @@ def test_words_by_which_answers_are_compared() -> None:
         "nº", "5", "東", "京", "タ", "ワ", "ー", "3", "階",
     )  # fmt: skip
     assert answer_words("กี่คน", "tha", "multilingual") == ("กี่", "ค", "น")
+
+
+MARK = "\u0e34"  # Thai, above its letter
+
+
+def test_where_letters_of_scripts_without_spaces_come_apart() -> None:
+    """By hand: before each such letter, and before the next letter of another script, wherever marks stand."""
+    cases = {
+        f"ก{MARK}ab": (f"ก{MARK}", "ab"),
+        f"{MARK}aก": (f"{MARK}a", "ก"),
+        "e\u0301xก": ("e\u0301x", "ก"),
+        "กab": ("ก", "ab"),
+        "a\u200bก": ("a", "ก"),
+        "ก\u200ba": ("ก", "a"),
+        "ကို\u200bမြန်မာ": ("ကို", "မြ", "န်", "မာ"),
+    }
+    assert {word: answer_words(word, "tha", "multilingual") for word in cases} == cases

@@ -16,7 +16,7 @@ from xltransfer.data.question import Answer, Question
 from xltransfer.engine import Backbone, Stack
 from xltransfer.engine.adapter import AdapterConfig
 from xltransfer.engine.fit import descend, fit
-from xltransfer.errors import DataError
+from xltransfer.errors import DataError, ModelError
 from xltransfer.metrics import metric
 from xltransfer.tasks import Qa
 from xltransfer.tasks.encoded import IGNORED, make_batch
@@ -73,6 +73,15 @@ def test_windows_are_rows_by_hand(task: Qa, tokenizer: Any) -> None:
     assert gold["chosen"] == [1, 0, 0, 0, 1, 0, 0, 1, 0]
     assert gold["begin"] == [3, 3, 4, 4, 4, 3, 3, 3, 3]
     assert gold["stop"] == [10, 9, 10, 10, 8, 10, 9, 10, 9]
+
+
+def test_a_short_paragraph_is_asked_whatever_the_length_of_its_question(task: Qa, tokenizer: Any) -> None:
+    """Six letters leave two subwords, fewer than windows share: enough for a paragraph of two."""
+    encoded = task.encode(
+        "x", [ask(0, "k" * 6, ("b", 1), context="ab"), ask(1, "k" * 6, ("b", 1), context="abc")], tokenizer
+    )
+    assert encoded.kept.tolist() == [0]
+    assert (encoded.gold["start"].values.tolist(), encoded.gold["chosen"].values.tolist()) == ([9], [1])
 
 
 def test_spans_become_text_of_the_context(task: Qa, tokenizer: Any) -> None:
@@ -155,12 +164,62 @@ def test_an_answer_that_no_window_holds_is_scored_and_counted(task: Qa, tokenize
     assert encoded.gold["start"].values.tolist() == [ELSEWHERE, ELSEWHERE]
 
 
+def test_the_first_answer_that_a_window_holds_is_the_gold_one(task: Qa, tokenizer: Any) -> None:
+    """Windows 0-7 and 4-10: no window holds subwords 1-8, the second one holds 8-9; without it there is no gold."""
+    encoded = task.encode("x", [ask(0, "k", ("b cde f gh", 1), ("ij", 11)), ask(1, "k", ("b cde f gh", 1))], tokenizer)
+    assert encoded.gold["start"].values.tolist() == [ELSEWHERE, 7, ELSEWHERE, ELSEWHERE]
+    assert encoded.gold["end"].values.tolist() == [ELSEWHERE, 8, ELSEWHERE, ELSEWHERE]
+    assert encoded.gold["chosen"].values.tolist() == [0, 1, 0, 0]
+    assert encoded.text(1, 7, 8) == "ij"
+    odd = task.trivial(encoded).overall
+    assert (odd["unheld"].tolist(), odd["in_window"].tolist()) == ([0, 1], [1, 0])
+
+
 def test_trivial_predictor_answers_nothing(task: Qa, tokenizer: Any) -> None:
     encoded = task.encode("x", QUESTIONS, tokenizer)
     found = {name: values.tolist() for name, values in task.trivial(encoded).overall.items()}
     assert found["em"] == found["f1"] == [0, 0, 0, 0, 0]
     assert found["total"] == [1, 1, 1, 0, 1]
     assert found["nll"] == pytest.approx([2 * np.log(11), 2 * np.log(9), 0, 0, 2 * np.log(11)])
+
+
+def test_trivial_counts_say_what_is_odd_about_questions(task: Qa, tokenizer: Any) -> None:
+    """Questions 2 (misplaced) and 3 (not scored) are not unheld; of the last two, one has a short answer as well."""
+    more = [
+        ask(5, "k", ("b cde f gh", 1)),
+        ask(6, "k", ("cde f", 3), ("f", 7)),
+        ask(7, "k", ("cde f", 3), ("zz", None)),
+    ]
+    found = {
+        name: values.tolist()
+        for name, values in task.trivial(task.encode("x", [*QUESTIONS, *more], tokenizer)).overall.items()
+    }
+    assert found["in_window"] == [1, 1, 0, 0, 1, 0, 1, 1]
+    assert found["unheld"] == [0, 0, 0, 0, 0, 1, 0, 0]
+    assert found["misplaced"] == [0, 0, 1, 0, 0, 0, 0, 1]
+    assert found["longer"] == [0, 0, 0, 0, 0, 1, 0, 0]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("-inf")])
+def test_scores_that_are_not_finite_are_no_answers(bad: float, task: Qa, tokenizer: Any) -> None:
+    encoded = task.encode("x", QUESTIONS[:1], tokenizer)
+    rows, given = np.array([0, 1]), given_answers([(5, 7, bad, 0.0), (3, 3, 1.0, 0.0)])
+    for use in (task.count, task.annotated):
+        with pytest.raises(ModelError, match="x: the best spans of 1 of 2 windows have scores that are not finite"):
+            use(encoded, rows, given)
+
+
+def test_a_model_without_finite_states_is_refused(asked: Backbone, task: Qa, tokenizer: Any) -> None:
+    with torch.no_grad():
+        next(iter(asked.heads["qa"].parameters())).fill_(float("nan"))
+    with pytest.raises(ModelError, match="the best spans of 2 of 2 windows have scores that are not finite"):
+        score(task, asked, Stack(), "qa", Prepared.of(task.encode("x", QUESTIONS[:1], tokenizer), 40, CPU))
+
+
+def test_answers_are_written_in_their_own_letters(task: Qa, tokenizer: Any) -> None:
+    encoded = task.encode("x", [ask(0, "k", ("日", 3), context="ab 日")], tokenizer)
+    (line,) = task.annotated(encoded, np.array([0]), given_answers([(5, 5, 1.0, 0.0)]))
+    assert line == '{"id": "q0", "answer": "日"}'
 
 
 @pytest.fixture

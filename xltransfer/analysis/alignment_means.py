@@ -17,7 +17,7 @@ from scipy.special import stdtr, stdtrit
 
 from xltransfer.analysis.alignment import RANGES, interval
 from xltransfer.analysis.alignment_states import PAIR, SIZES, STATE
-from xltransfer.analysis.frames import require_columns
+from xltransfer.analysis.frames import require_columns, require_one_device
 from xltransfer.analysis.language_jackknife import over_languages
 from xltransfer.analysis.multiplicity import holm
 
@@ -36,7 +36,7 @@ NUDGED: Final = [*STATE[:5], "task", "metric", "permuted", "estimate", "se", "df
 """Columns of `nudge_changes`."""
 
 _READ: Final = ["base", "setting", "transfer", "corpus", "steps", "adapter_seed", "replicate", "task", "dataset",
-                "target", "metric", "options", "score"]  # fmt: skip
+                "target", "metric", "device", "options", "score"]  # fmt: skip
 _PERMUTED: Final = "permuted_"
 _LEAST: Final = 4  # languages of a jackknife: with fewer its intervals are as wide as the measure's range
 
@@ -58,9 +58,10 @@ def alignment_scores(measurements: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        A column is missing.
+        A column is missing, or the scores are of several kinds of device.
     """
     require_columns(measurements, _READ, "measurements")
+    require_one_device(measurements, "measurements", "keep the rows of one: measurements[measurements.device == 'cpu']")
     rows = measurements[measurements["metric"].str.endswith("]")].reset_index(drop=True)
     names = {name: _layered(name) for name in rows["metric"].unique()}
     said = {text: json.loads(text) for text in rows["options"].unique()}
@@ -123,7 +124,7 @@ def paired_changes(scores: pd.DataFrame) -> pd.DataFrame:
     base = scores.loc[scores["setting"] == "baseline", [*cell, "score"]].rename(columns={"score": "reference"})
     if base.duplicated(cell).any():
         first = base.loc[base.duplicated(cell), cell].iloc[0].to_dict()
-        raise ValueError(f"the untouched model has two scores for {first}; give the rows of one device")
+        raise ValueError(f"the untouched model has two scores for {first}; give the rows of one device and one run")
     moved = scores[scores["setting"] != "baseline"].merge(base, on=cell, how="inner")
     return moved.assign(change=moved["score"] - moved["reference"])
 

@@ -5,7 +5,7 @@ interval.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -56,7 +56,8 @@ def alignment_states(items: pd.DataFrame, base: str, level: float = 0.95) -> pd.
     Raises
     ------
     ValueError
-        A column is missing, or the replicates of a state were measured on different items.
+        A column is missing, the replicates of a state were measured on different items, or one replicate (or the
+        untouched model) was measured twice, as by two kinds of device.
     """
     return _table(_groups(items, base), level, lambda metric, row: clipped(row, *RANGES[_measure(metric)]))
 
@@ -153,7 +154,7 @@ def _references(groups: Iterable[_Group], named: Mapping[str, object]) -> list[_
 
 def _groups(items: pd.DataFrame, base: str) -> Iterator[_Group]:
     """Yield every state, pair and layer with the values of all its replicates."""
-    require_columns(items, [*_STORED, "options", "label", "item", "cluster", "replicate", "compared"], "items")
+    require_columns(items, ["unit", *_STORED, "options", "label", "item", "cluster", "replicate", "compared"], "items")
     kept = items[(items["compared"].fillna(0) > 0) & (items["label"] != "")]
     said = {text: json.loads(str(text)) for text in kept["options"].unique()}
     keys = [*_STORED, "options", "label"]
@@ -167,6 +168,7 @@ def _groups(items: pd.DataFrame, base: str) -> Iterator[_Group]:
 
 def _group(own: Mapping[str, Any], middle: bool, part: pd.DataFrame) -> _Group:
     replicates = [each for _, each in part.groupby("replicate", dropna=False, sort=True)]
+    _refuse_twice(own, replicates)
     items = replicates[0]["item"].astype(str).to_numpy(dtype=object)
     for each in replicates[1:]:
         if not np.array_equal(each["item"].astype(str).to_numpy(dtype=object), items):
@@ -179,6 +181,18 @@ def _group(own: Mapping[str, Any], middle: bool, part: pd.DataFrame) -> _Group:
     clusters = np.unique(replicates[0]["cluster"].astype(str).to_numpy(), return_inverse=True)[1]
     state, pair, sizes = ({name: own[name] for name in columns} for columns in (STATE, PAIR, SIZES))
     return _Group(state, pair, sizes, int(own["label"]), middle, values, items, clusters)
+
+
+def _refuse_twice(own: Mapping[str, Any], replicates: Sequence[pd.DataFrame]) -> None:
+    """Refuse a model that two units measured: averaged, its texts would count twice, and arithmetic would be mixed."""
+    for each in replicates:
+        units = sorted(str(name) for name in each["unit"].unique())
+        if len(units) > 1:
+            raise ValueError(
+                f"items holds {own['setting']} of {own['dataset']} from the units {', '.join(units)}: one model twice, "
+                "as where two kinds of device measured it; keep the items of the units of one device, as measurements "
+                "name them"
+            )
 
 
 def _metrics(part: pd.DataFrame) -> tuple[Metric, ...]:

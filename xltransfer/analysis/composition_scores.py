@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from xltransfer.analysis.frames import plain, require_columns, require_one_of
+from xltransfer.analysis.frames import plain, require_columns, require_one_device, require_one_of
 from xltransfer.analysis.influence import metrics_of
 from xltransfer.analysis.untouched import untouched
 from xltransfer.runs.cluster_counts import ClusterCounts
@@ -97,12 +97,10 @@ def composition_of(members: str) -> str:
 
 
 def _on_one_device(rows: pd.DataFrame, device: str | None) -> pd.DataFrame:
-    there = sorted(rows["device"].unique())
     if device is not None:
-        require_one_of(device, there, "device")
+        require_one_of(device, sorted(rows["device"].unique()), "device")
         return rows[rows["device"] == device]
-    if len(there) > 1:
-        raise ValueError(f"measurements holds scores of the devices {', '.join(there)}; choose one of them by device=")
+    require_one_device(rows, "measurements", "choose one of them by device=")
     return rows
 
 

@@ -43,6 +43,13 @@ def require_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> N
         raise ValueError(f"{name} lacks the columns {', '.join(missing)}; expected the frame that {source} gives")
 
 
+def require_one_device(frame: pd.DataFrame, name: str, remedy: str) -> None:
+    """Raise ``ValueError`` for scores of two kinds of device: what differs between them would be arithmetic too."""
+    there = sorted(str(each) for each in frame["device"].unique())
+    if len(there) > 1:
+        raise ValueError(f"{name} holds scores of the devices {', '.join(there)}; {remedy}")
+
+
 def plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Return ``frame`` with categorical columns as text: categories of two columns cannot be compared or joined."""
     names = [name for name in frame.columns if isinstance(frame[name].dtype, pd.CategoricalDtype)]

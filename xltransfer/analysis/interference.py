@@ -11,11 +11,9 @@ from typing import Final, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from xltransfer.analysis.aggregates import flag_columns
 from xltransfer.analysis.frames import TIE, plain, require_columns, require_one_of
-from xltransfer.analysis.interference_frame import CELL, SECOND, SIZES, NonMembers, checked, languages_of
+from xltransfer.analysis.interference_frame import CELL, SECOND, SIZES, NonMembers, checked, languages_of, outside
 from xltransfer.analysis.metric_names import direction
-from xltransfer.analysis.scores import flagged
 
 Control = Literal["same", "second_adapter"]
 
@@ -96,7 +94,7 @@ def interference(
             f"scores hold no composition of two or three languages (languages: {', '.join(present) or 'none'}); "
             "interference needs at least two"
         )
-    out = _out(fused, out_of_aggregates)
+    out = outside(fused, out_of_aggregates)
     pairs = _with_reference(fused[~out], rows, control)
     pairs = pairs if errors is None else _with_errors(pairs, errors, control)
     table = _members(fused).merge(_averaged(pairs), how="left", on=_MEMBER, validate="one_to_one")
@@ -116,14 +114,6 @@ def interference(
 def reference_of(control: Control) -> str:
     """Return the composition that others are compared with."""
     return "A" if control == "same" else f"A+A{SECOND}"
-
-
-def _out(fused: pd.DataFrame, flags: pd.DataFrame | None) -> "pd.Series[bool]":
-    """Say of each row whether its test set leaves the aggregates."""
-    if flags is None:
-        return pd.Series(False, index=fused.index)
-    cells = flagged(fused.reset_index(drop=True), flags)
-    return pd.Series(cells[flag_columns(cells)].any(axis=1).to_numpy(), index=fused.index)
 
 
 def _with_reference(fused: pd.DataFrame, rows: pd.DataFrame, control: Control) -> pd.DataFrame:

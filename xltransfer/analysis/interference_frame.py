@@ -8,7 +8,9 @@ from typing import Final, Literal, get_args
 
 import pandas as pd
 
+from xltransfer.analysis.aggregates import flag_columns
 from xltransfer.analysis.frames import plain, require_columns, require_one_of
+from xltransfer.analysis.scores import flagged
 
 NonMembers = Literal["refuse", "ignore"]
 
@@ -70,6 +72,14 @@ def checked(scores: pd.DataFrame, non_members: NonMembers = "refuse") -> pd.Data
             f"({int((~inside).sum())} such rows); leave them out or write non_members='ignore'"
         )
     return rows[inside].reset_index(drop=True)
+
+
+def outside(rows: pd.DataFrame, flags: pd.DataFrame | None) -> "pd.Series[bool]":
+    """Say of each row whether its test set leaves the aggregates; ``flags`` as `aggregates.out_of_aggregates`."""
+    if flags is None:
+        return pd.Series(False, index=rows.index)
+    cells = flagged(rows.reset_index(drop=True), flags)
+    return pd.Series(cells[flag_columns(cells)].any(axis=1).to_numpy(), index=rows.index)
 
 
 def languages_of(members: str) -> list[str]:

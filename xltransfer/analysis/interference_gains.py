@@ -13,7 +13,7 @@ from scipy.special import betaincinv
 
 from xltransfer.analysis.frames import TIE, require_columns
 from xltransfer.analysis.interference import STUDY
-from xltransfer.analysis.interference_frame import NonMembers, checked
+from xltransfer.analysis.interference_frame import NonMembers, checked, outside
 from xltransfer.analysis.metric_names import direction
 
 SETTINGS: Final = {"A": "a1", "A+B": "a2", "A+B+C": "a3"}
@@ -25,7 +25,9 @@ ANY: Final = "any"
 _LANGUAGE: Final = [*STUDY, "language"]
 
 
-def adapter_scores(scores: pd.DataFrame, non_members: NonMembers = "refuse") -> pd.DataFrame:
+def adapter_scores(
+    scores: pd.DataFrame, non_members: NonMembers = "refuse", out_of_aggregates: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return what every language scores on its own test data without adapter, and in compositions of one to three.
 
     Parameters
@@ -34,6 +36,9 @@ def adapter_scores(scores: pd.DataFrame, non_members: NonMembers = "refuse") -> 
         Columns as :func:`.interference_frame.checked` reads them.
     non_members
         A composition scored on a language that is no member of it: ``refuse`` or ``ignore``.
+    out_of_aggregates
+        What :func:`.aggregates.out_of_aggregates` gives: a test set with any flag (at the floor, small) has no say, and
+        a language without another one has NaN for scores and missing answers. None: all have.
 
     Returns
     -------
@@ -51,7 +56,8 @@ def adapter_scores(scores: pd.DataFrame, non_members: NonMembers = "refuse") -> 
 
     Notes
     -----
-    Seeds and test sets are averaged first, strictly, so that the mean over compositions weighs each alike.
+    Seeds and test sets are averaged first, strictly, so that the mean over compositions weighs each alike: one that
+    lacks a seed or a test set which another composition of the language has, or has NaN there, does not count.
 
     References
     ----------
@@ -60,10 +66,7 @@ def adapter_scores(scores: pd.DataFrame, non_members: NonMembers = "refuse") -> 
     rows = checked(scores, non_members).rename(columns={"target": "language"})
     if not (rows["composition"] == "T").any():
         raise ValueError("scores hold no row of the composition T; score the task adapter without language adapter too")
-    keys = [*_LANGUAGE, "composition", "members"]
-    by_set = rows.groupby([*keys, "dataset"])["score"].mean().reset_index()
-    by_members = by_set.groupby(keys)["score"].agg(lambda values: values.mean(skipna=False)).reset_index()
-    wide = _wide(by_members)
+    wide = _wide(_averaged(rows, ~outside(rows.rename(columns={"language": "target"}), out_of_aggregates)))
     for name in SETTINGS.values():
         gain = wide["metric"].map(direction) * (wide[name] - wide["base_score"])
         wide[f"improves_{name}"] = (gain > TIE).astype("boolean").where(gain.notna())
@@ -116,6 +119,20 @@ def improvement_shares(improvements: pd.DataFrame, level: float = 0.95) -> pd.Da
         high = np.where(gains < n, betaincinv(gains + 1.0, np.maximum(n - gains, 1.0), 1.0 - tail), 1.0)
     table["low"], table["high"] = (np.where(n > 0, 100.0 * bound, np.nan) for bound in (low, high))
     return table.assign(level=level)
+
+
+def _averaged(rows: pd.DataFrame, read: "pd.Series[bool]") -> pd.DataFrame:
+    """Return each language's mean in each composition over seeds and test sets to be ``read``; NaN if one lacks."""
+    keys = [*_LANGUAGE, "composition", "members"]
+    by_set = rows[read].groupby([*keys, "dataset"])["score"].mean(skipna=False).reset_index()
+    means = by_set.groupby(keys)["score"].mean(skipna=False)
+    language = [name for name in _LANGUAGE if name != "fusion"]
+    parts = rows[read & rows["composition"].isin(["T", *SETTINGS])]
+    wanted = parts.drop_duplicates([*language, "dataset", "adapter_seed"]).groupby(language).size()
+    found = rows[keys].drop_duplicates(ignore_index=True)
+    found = found.join(means, on=keys).join(rows[read].groupby(keys).size().rename("there"), on=keys)
+    complete = found["there"] == found[language].join(wanted.rename("wanted"), on=language)["wanted"]
+    return found.assign(score=found["score"].where(complete)).drop(columns="there")
 
 
 def _wide(by_members: pd.DataFrame) -> pd.DataFrame:

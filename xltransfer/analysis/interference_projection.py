@@ -98,10 +98,11 @@ def interference_projections(patterns: pd.DataFrame, level: float = 0.95) -> pd.
     Partner languages are taken as drawn at random; the data, the adapters and A itself are held fixed. With m partners
     the jackknife covariance is (m − 1)/m · Σ (c₋ₗ − mean)(c₋ₗ − mean)ᵀ, with c₋ₗ the coordinates without the
     compositions that hold l. Ellipses are Hotelling's, with the F quantile of 2 and m − 2 degrees of freedom. Where all
-    partners agree on an axis the covariance is 0, which says nothing about further partners: there is no ellipse.
+    partners agree on an axis, or no single one of them moves it, the covariance is 0, which says nothing about further
+    partners: there is no ellipse.
 
     The interval of one axis is the exact binomial one for as many compositions as would give that variance if they were
-    independent, so it stays within −1 and 1, and has a length where all partners agree: there it counts as many
+    independent, so it stays within −1 and 1, and has a length where that variance is 0: there it counts as many
     compositions as the partners make without sharing one.
 
     References
@@ -135,7 +136,7 @@ def _point(counts: Mapping[str, int], part: pd.DataFrame, size: int, level: floa
     row |= {f"n_{name}": counts[name] for name in ("tie", "missing", "unordered")}
     point = projection(signed)
     without = _without_each(part[part["pattern"].isin(signed)])
-    row |= dict(zip(AXES, point, strict=False)) | {"n_partners": len(without), "why": _why(row["n"], without)}
+    row |= dict(zip(AXES, point, strict=False)) | {"n_partners": len(without), "why": _why(row["n"], point, without)}
     if row["n"] == 0:
         return row
     covariance = _jackknife(without)
@@ -170,7 +171,7 @@ def _jackknife(without: Array) -> Array:
     return covariance
 
 
-def _why(n: int, without: Array) -> str:
+def _why(n: int, point: Array, without: Array) -> str:
     """Say why there is no ellipse."""
     if n == 0:
         return "no composition has a pattern"
@@ -178,8 +179,13 @@ def _why(n: int, without: Array) -> str:
         return f"fewer than {LEAST_PARTNERS} partner languages"
     if np.isnan(without).any():
         return "one partner is in all compositions"
-    still = [axis for axis, variance in zip("xy", np.diag(_jackknife(without)), strict=False) if variance == 0.0]
-    return f"all partners agree on {' and '.join(still)}" if still else ""
+    variances = dict(zip("xy", np.diag(_jackknife(without)), strict=False))
+    still = {axis: value for axis, value in zip("xy", point, strict=False) if variances[axis] == 0.0}
+    agreed = [axis for axis, value in still.items() if abs(value) == 1.0]
+    unmoved = [axis for axis in still if axis not in agreed]
+    said = [f"all partners agree on {' and '.join(agreed)}"] if agreed else []
+    said += [f"no single partner moves {' or '.join(unmoved)}"] if unmoved else []
+    return "; ".join(said)
 
 
 def _spread(covariance: Array) -> dict[str, float]:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xltransfer.analysis.frames import TARGET, plain, require_columns
-from xltransfer.runs.cluster_codes import cluster_codes
+from xltransfer.runs.cluster_codes import cluster_codes, united
 from xltransfer.runs.cluster_counts import ClusterCounts, Targets
 
 _ENTRY: Final = ["base", "setting", "corpus", "transfer", "steps"]
@@ -124,6 +124,8 @@ def _known(number: Any) -> int | None:
 def _tests(rows: pd.DataFrame) -> dict[str, _Test]:
     """Return the test sets of every task, with codes for their clusters."""
     listed = rows[[*TARGET, "item", "cluster"]].drop_duplicates([*TARGET, "item"])
+    items, clusters = (listed[name].to_numpy(dtype=object) for name in ("item", "cluster"))
+    listed = listed.assign(cluster=united(items, clusters))
     words = _words(rows)
     parts = []
     for _, part in listed.groupby(TARGET, sort=True):

@@ -94,8 +94,9 @@ def mantel(
     diagonal. Cells that are missing move with their language in the permuted matrix, and both masks apply.
     Permuted statistics use the ranks of the observed pairs; without missing cells that is Spearman's rho exactly.
 
-    The jackknife leaves out a language as row and as column at once. Its variance, (L − 1)/L · Σ (rho_−l − mean)², is
-    about twice that of Snijders and Borgatti, who count only the pair-level part, and so errs on the wide side.
+    The jackknife leaves out a language as row and as column at once, and centres anew what is left. Its variance,
+    (L − 1)/L · Σ (rho_−l − mean)², is about twice that of Snijders and Borgatti, who count only the pair-level part,
+    and so errs on the wide side.
 
     References
     ----------
@@ -107,9 +108,8 @@ def mantel(
     own = rows[:, None] == columns[None, :]
     together = np.isfinite(first) & np.isfinite(second) & ~own
     joint = len(rows) == len(columns) and set(rows.tolist()) == set(columns.tolist())
-    if centred:
-        first = doubly_centred(np.where(together, first, np.nan))
-    codes = _codes(first[together]), _codes(second[together])
+    scores = doubly_centred(np.where(together, first, np.nan)) if centred else first
+    codes = _codes(scores[together]), _codes(second[together])
     rho = _spearman(*codes)
     if math.isnan(rho):
         return Mantel(rho, math.nan, int(together.sum()), math.nan, math.nan, 0, False)
@@ -123,7 +123,7 @@ def mantel(
     left, right = (_centred_ranks(each, together) for each in codes)
     extreme, tried = count_extreme(left, right, together, orders, abs(rho))
     p = extreme / tried if exact else (extreme + 1) / (tried + 1)
-    low, high = _jackknife(*codes, together, rows, columns, rho)
+    low, high = _jackknife(first, second, together, rows, columns, rho, centred)
     return Mantel(rho, p, int(together.sum()), low, high, tried, exact)
 
 
@@ -266,21 +266,20 @@ def _correlations(left: Matrix, mask: Matrix, moved: Matrix, masks: Matrix) -> M
 
 
 def _jackknife(
-    x: Order,
-    y: Order,
+    x: Matrix,
+    y: Matrix,
     together: NDArray[np.bool_],
     rows: NDArray[np.object_],
     columns: NDArray[np.object_],
     rho: float,
+    centred: bool,
 ) -> tuple[float, float]:
-    """Return the 95 % interval from leaving out one language at a time, as row and as column.
-
-    ``x`` and ``y`` are the codes of the pairs that take part, in the order of the cells of ``together``.
-    """
+    """Return the 95 % interval from leaving out one language at a time, as row and as column; ``x`` is not centred."""
     values = []
     for language in dict.fromkeys([*rows.tolist(), *columns.tolist()]):
-        kept = ((rows != language)[:, None] & (columns != language)[None, :])[together]
-        values.append(_spearman(x[kept], y[kept]))
+        kept = together & (rows != language)[:, None] & (columns != language)[None, :]
+        scores = doubly_centred(np.where(kept, x, np.nan)) if centred else x
+        values.append(_spearman(_codes(scores[kept]), _codes(y[kept])))
     without = np.array([value for value in values if not math.isnan(value)])
     count = len(without)
     if count < 3 or count < len(values):

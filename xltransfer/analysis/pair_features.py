@@ -12,6 +12,7 @@ Undefined is NaN with a reason, never 0: a language without a vector, a pair of 
 of no family (creoles, constructed and signed languages, code switching).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -263,18 +264,22 @@ def _of_texts(transfers: "Sequence[TextCounts | None]", targets: "Sequence[TextC
 def _vocabulary(
     transfers: "Sequence[TextCounts | None]", targets: "Sequence[TextCounts | None]"
 ) -> tuple[Matrix, Matrix]:
-    """Return the Jaccard index of the distinct subwords, and the overlap of their relative frequencies."""
+    """Return the Jaccard index of the distinct subwords, and the overlap of their relative frequencies.
+
+    A text that has no fertility, being mostly unknown to the tokenizer, has no vocabulary either: the few subwords that
+    are known say little of it.
+    """
     jaccard = np.full((len(transfers), len(targets)), np.nan)
     overlap = np.full((len(transfers), len(targets)), np.nan)
-    there = [j for j, one in enumerate(targets) if one is not None and one.tokens.size]
-    parts = [one for one in targets if one is not None and one.tokens.size]
+    read = {j: one for j, one in enumerate(targets) if one is not None and _is_readable(one)}
+    there, parts = list(read), list(read.values())
     if not parts:
         return jaccard, overlap
     tokens, shares = np.concatenate([one.tokens for one in parts]), np.concatenate([_shares(one) for one in parts])
     owner = np.repeat(np.arange(len(parts)), [one.tokens.size for one in parts])
     sizes = np.array([one.tokens.size for one in parts])
     for i, mine in enumerate(transfers):
-        if mine is None or not mine.tokens.size:
+        if mine is None or not _is_readable(mine):
             continue
         own = np.zeros(max(int(tokens.max()), int(mine.tokens.max())) + 1)
         own[mine.tokens] = _shares(mine)
@@ -282,6 +287,11 @@ def _vocabulary(
         jaccard[i, there] = common / (sizes + mine.tokens.size - common)
         overlap[i, there] = np.bincount(owner, np.minimum(own[tokens], shares), len(parts))
     return jaccard, overlap
+
+
+def _is_readable(counts: "TextCounts") -> bool:
+    """Return whether a text has known subwords, and no fewer of them than of unknown ones."""
+    return bool(counts.tokens.size) and not math.isnan(counts.fertility)
 
 
 def _shares(counts: "TextCounts") -> Matrix:

@@ -20,6 +20,7 @@ from xltransfer.analysis.pair_features import pair_matrix
 
 _CELL: Final = ["base", "task", "metric", "steps"]
 
+NOT_AGGREGATED: Final = "no target is aggregated: all are at the floor, small or unreadable"
 CENTRED_OUT: Final = "of one language alone: centring takes it out"
 NO_VALUE: Final = "no pair of two languages has a value"
 CONSTANT: Final = "fewer than three pairs, or all have one value"
@@ -56,7 +57,8 @@ def typology_tests(
         ``base, task, metric, steps, feature, kind, centred``, the fields of :class:`.mantel.Mantel`, ``p_holm``
         (corrected over the features of one base, task, metric, k and ``centred``) and ``why`` (why there is no test).
         ``kind`` gives the sign its meaning: for a similarity rho > 0, for a distance rho < 0 says that near languages
-        help more. Both tests of a feature are there, those that cannot be made with NaN.
+        help more. Both tests of a feature are there, those that cannot be made with NaN, also for a base, task, metric
+        and k of which no target is aggregated.
 
     Raises
     ------
@@ -74,15 +76,20 @@ def typology_tests(
     names = [str(name) for name in (kinds.index if features is None else features)]
     matrices = {name: pair_matrix(pairs, name) for name in names}
     nudged = plain(ts)
-    nudged = nudged[(nudged["setting"] == "nudge") & nudged["aggregated"]]
+    nudged = nudged[nudged["setting"] == "nudge"]
     table = _every_test(nudged[_CELL].drop_duplicates(), kinds[names])
+    nudged = nudged[nudged["aggregated"]]
     for centred in (False, True):
         testable = {name: matrices[name] for name in _testable(matrices, kinds, centred)}
         found = distance_correlations(nudged, testable, seed=seed, permutations=permutations, centred=centred)
         _enter(table, found.assign(centred=centred))
     table["p_holm"] = table.groupby([*_CELL, "centred"])["p"].transform(_holm)
     out = table["centred"] & (table["kind"] == "one_sided")
-    table["why"] = np.select([out, table["n_pairs"] == 0, table["rho"].isna()], [CENTRED_OUT, NO_VALUE, CONSTANT], "")
+    left = pd.MultiIndex.from_frame(nudged[_CELL].drop_duplicates())
+    none = ~pd.MultiIndex.from_frame(table[_CELL]).isin(left)
+    table["why"] = np.select(
+        [none, out, table["n_pairs"] == 0, table["rho"].isna()], [NOT_AGGREGATED, CENTRED_OUT, NO_VALUE, CONSTANT], ""
+    )
     return table
 
 

@@ -25,13 +25,16 @@ def check(
     """Audit the data of STUDY before anything runs: sizes, blank forms, unknown tokens, overlaps, transfer corpora.
 
     'detectable' is the smallest change in percent of the baseline that the target can show: two-sided 5 % level, 80 %
-    power, baseline 60 %, 3 % of the words (pairs, texts) changed, design effect 2. 'unheld' are questions whose answer
-    lies in no window whole. Exit status 2 means that the study cannot run.
+    power, baseline 60 %, 3 % of the words (pairs, texts) changed, design effect 2. Of questions, 'unscored' leave no
+    room for windows of their paragraph, 'unheld' are scored although no window holds an answer whole, 'misplaced' have
+    an answer that does not stand at its offset, 'longer' have answers of over max_answer subwords only. Exit status 2
+    means that the study cannot run.
     """
     from xltransfer.cli.tables import write_csv
     from xltransfer.config.load import load_study
     from xltransfer.data.audit import audit
     from xltransfer.data.tokenizer import load_tokenizer
+    from xltransfer.protocols.by_name import foreseen
 
     resolved = load_study(study, data_root)
     found = audit(resolved, load_tokenizer(resolved.model))
@@ -40,15 +43,17 @@ def check(
     _show_training(found.training)
     _show_overlap(found.overlap)
     _show_corpora(found)
-    refusals = [*found.refusals, *_compared_texts(resolved)]
+    stopped, left_out = foreseen(resolved)
+    warnings = [*found.warnings, *left_out]
+    refusals = list(dict.fromkeys([*found.refusals, *_compared_texts(resolved), *stopped]))
     if csv is not None:
-        names = ("training", "corpora", "replicates", "overlap")
+        names = ("training", "corpora", "replicates", "overlap", "misplaced")
         write_csv({"targets": targets} | {name: found.frame(name) for name in names}, csv)
-    for warning in found.warnings:
+    for warning in warnings:
         print(f"warning: {warning}")
     for refusal in refusals:
         print(f"refused: {refusal}")
-    print(f"{len(found.warnings)} warnings, {len(refusals)} refusals")
+    print(f"{len(warnings)} warnings, {len(refusals)} refusals")
     if refusals:
         raise typer.Exit(2)
 
@@ -89,7 +94,7 @@ def with_detectable(targets: "pd.DataFrame", study: "Study") -> "pd.DataFrame":
 
 def marks(row: "pd.Series[Any]") -> str:
     """Return what is doubtful about a target, in a few words."""
-    from xltransfer.data.audit import BLANK_REFUSED, OVERLAP_MARKED, UNKNOWN_MARKED
+    from xltransfer.data.audit_doubts import BLANK_REFUSED, OVERLAP_MARKED, UNKNOWN_MARKED
 
     found = {
         "blank": row["blank_share"] > BLANK_REFUSED,
@@ -112,9 +117,12 @@ _COUNTS = {
     "fertility": "fertility",
     "n_too_long": "too long",
     "n_entities": "entities",
+    "n_unscored": "unscored",
     "n_unheld": "unheld",
     "n_misplaced": "misplaced",
+    "n_longer": "longer",
 }
+_OF_SOME_SHAPES = ("n_entities", "n_unscored", "n_unheld", "n_misplaced", "n_longer")
 
 
 def _show_targets(targets: "pd.DataFrame") -> None:
@@ -125,7 +133,7 @@ def _show_targets(targets: "pd.DataFrame") -> None:
     rows = targets.assign(marks=targets.apply(marks, axis=1) if len(targets) else "")
     rows = rows.assign(**{name: 100.0 * rows[name] for name in ("blank_share", "unknown_rate")})
     for task, own in rows.groupby("task", sort=False):
-        unused = [name for name in ("n_entities", "n_unheld", "n_misplaced") if own[name].isna().all()]
+        unused = [name for name in _OF_SOME_SHAPES if own[name].isna().all()]
         show(own[list(names)].drop(columns=unused).rename(columns=names), f"{task}: targets")
 
 

@@ -160,7 +160,8 @@ def mean_changes(scores: "pd.DataFrame") -> "pd.DataFrame":
     from xltransfer.analysis.alignment_means import paired_changes
 
     moved = paired_changes(scores)
-    keys = ["base", "setting", "transfer", "steps", "task", "source", "target", "middle", "metric", "permuted"]
+    keys = ["base", "setting", "transfer", "corpus", "steps", "task", "source", "target", "middle", "metric",
+            "permuted"]  # fmt: skip
     found = moved[moved["setting"] == "nudge"].groupby(keys)["change"].mean().rename("estimate").reset_index()
     return found.assign(other=found["source"].where(found["target"] == found["transfer"], found["target"]))
 

@@ -19,7 +19,7 @@ LAYOUTS: tuple[Layout, ...] = ("text", "conllu", "pairs", "labelled", "bio")
 
 
 class Compared(Frozen):
-    """Texts of several languages that are compared with each other, two at a time."""
+    """Texts of several languages that are compared with each other, two at a time, never two of one language."""
 
     name: str = Field(pattern=TASK_NAME)
     """Name in results, where tasks have theirs."""
@@ -66,6 +66,11 @@ class Alignment(Frozen):
             problems.append(
                 "states has language adapters, but adapters does not say where they are; train them with 'xltransfer "
                 "adapters train' and name the folder"
+            )
+        if self.adapters is not None and not self.needs_language_adapters:
+            problems.append(
+                f"adapters says where language adapters are, but states has {', '.join(self.states) or 'nothing'}; add "
+                "language_adapters or language_and_task_adapters to states, or leave adapters out"
             )
         refuse(problems, info)
         return self

@@ -7,7 +7,7 @@ of the study's transfer corpora.
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, model_validator
 
 from xltransfer.config.base import Frozen
 from xltransfer.config.task import refuse, repeated
@@ -41,6 +41,13 @@ class LanguageAdapterTraining(Frozen):
     """Whether the frozen base model drops, as in the published scripts."""
     at_once: int | None = Field(default=None, ge=1)
     """Adapters trained in one pass and stored together; None: 1 on a CPU, 8 on a GPU. Decides the last digits."""
+
+    @property
+    def gives_steps_and_epochs(self) -> bool:
+        """Whether both were said; a record that is read back names every field, and is taken at its values."""
+        fields = type(self).model_fields
+        said = "epochs" in self.model_fields_set and self.model_fields_set != set(fields)
+        return self.steps is not None and (said or self.epochs != fields["epochs"].default)
 
 
 class FusionTraining(Frozen):
@@ -92,11 +99,25 @@ def _is_pair(value: Any) -> bool:
 
 def _triples(value: Any) -> Any:
     """Refuse what is neither a known word nor a mapping, in one sentence."""
-    if isinstance(value, str) and value not in ("none", "all"):
-        raise ValueError(
-            f"triples is {value!r}{near_match(value, ['none', 'all'])} (expected none, all, or {{sample: N, seed: S}})"
-        )
+    said = "expected none, all, or {sample: N, seed: S} such as {sample: 50, seed: 1}"
+    if isinstance(value, str):
+        if value not in ("none", "all"):
+            raise ValueError(f"triples is {value!r}{near_match(value, ['none', 'all'])} ({said})")
+    elif not isinstance(value, Mapping | TripleSample):
+        raise ValueError(f"triples is {value!r}; {said}")
     return value
+
+
+def _triples_kind(value: Any) -> str:
+    """Tell a word from a sample, so that what is wrong with a sample is said of it alone."""
+    return "word" if isinstance(value, str) else "TripleSample"
+
+
+Triples = Annotated[
+    Annotated[Literal["none", "all"], Tag("word")] | Annotated[TripleSample, Tag("TripleSample")],
+    Discriminator(_triples_kind),
+    BeforeValidator(_triples),
+]
 
 
 def _kinds(value: Any) -> Any:
@@ -115,7 +136,7 @@ class Interaction(Frozen):
 
     pairs: Annotated[Literal["all"] | tuple[tuple[str, str], ...], BeforeValidator(_pairs)] = "all"
     """All pairs of the study's languages, or a list of pairs of codes. A pair has no order of its own."""
-    triples: Annotated[Literal["none", "all"] | TripleSample, BeforeValidator(_triples)] = "none"
+    triples: Triples = "none"
     """``none``, ``all``, or a random sample of all triples."""
     fusion: Annotated[tuple[FusionKind, ...], BeforeValidator(_kinds)] = Field(default=("trained",), min_length=1)
     """``trained``; ``untrained`` (fresh weights, as the published code has them); ``uniform`` (their limit: the plain
@@ -141,7 +162,7 @@ class Interaction(Frozen):
                 f"fusions says how fusions are trained, but fusion is {', '.join(self.fusion)}; add trained to fusion, "
                 "or leave fusions out"
             )
-        if self.adapters.steps is not None and self.adapters.epochs != LanguageAdapterTraining().epochs:
+        if self.adapters.gives_steps_and_epochs:
             problems.append("adapters.steps and adapters.epochs are both given; keep one")
         refuse(problems, info)
         return self

@@ -5,6 +5,7 @@ Only the declaration lives here; the reading itself is in ``xltransfer.data``. `
 ``labelled`` (text, label) or ``squad`` (questions on paragraphs), whatever the files look like.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
@@ -22,6 +23,14 @@ Collections = Mapping[str, Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9
 
 ORPHANS = Literal["begin", "outside", "error"]
 """What an I- tag without a preceding B- or I- of its type becomes: B-, O, or an error with its line."""
+
+
+def _refuse_one_column_twice(columns: Mapping[str, str]) -> None:
+    """Raise ``ValueError`` where two of a reader's columns (setting to column) are the same."""
+    for column, n in Counter(columns.values()).items():
+        if n > 1:
+            twice = " and ".join(setting for setting, named in columns.items() if named == column)
+            raise ValueError(f"{twice} name the same column {column!r}; each needs one of its own")
 
 
 class ConlluReader(Frozen):
@@ -126,6 +135,12 @@ class _TableRows(_Rows):
             raise ValueError("ids and id_column are both given; ids stand either in a file of their own or in a column")
         return self
 
+    @model_validator(mode="after")
+    def _header_of_a_table(self) -> Self:
+        if not self.header and self.format not in ("tsv", "csv"):
+            raise ValueError(f"header is false and format {self.format}, whose rows name their columns; leave it out")
+        return self
+
 
 class PairReader(_TableRows):
     """Premise, hypothesis and label a row."""
@@ -136,7 +151,7 @@ class PairReader(_TableRows):
     hypothesis_column: str = "hypothesis"
     """Column of the hypothesis."""
     premise_id_column: str | None = None
-    """Column that is equal for the pairs of one premise (XNLI's ``promptID``)."""
+    """Column that is equal for the pairs of one premise (XNLI's ``promptID``); a row where it is empty is alone."""
     hypotheses: int | None = Field(default=None, ge=1)
     """Pairs a premise where ids are numbers that run premise by premise from ``first_id``; None: equal premises."""
 
@@ -144,6 +159,12 @@ class PairReader(_TableRows):
     def layout(self) -> Layout:
         """What comes out of this reader."""
         return "pairs"
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        names = ("premise_column", "hypothesis_column", "label_column")
+        _refuse_one_column_twice({name: getattr(self, name) for name in names})
+        return self
 
     @model_validator(mode="after")
     def _one_rule_for_premises(self) -> Self:
@@ -161,12 +182,19 @@ class LabelledReader(_TableRows):
     text_columns: tuple[str, ...] = Field(default=("text",), min_length=1)
     """Columns of the text, joined by a space (title, body)."""
     cluster_column: str | None = None
-    """Column that is equal for texts that are not independent (the product of a review); None: each is on its own."""
+    """Column that is equal for texts that are not independent (the product of a review); None: each is on its own, as
+    is a row where it is empty."""
 
     @property
     def layout(self) -> Layout:
         """What comes out of this reader."""
         return "labelled"
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        texts = {f"text_columns[{number}]": column for number, column in enumerate(self.text_columns)}
+        _refuse_one_column_twice(texts | {"label_column": self.label_column})
+        return self
 
 
 class SquadReader(Frozen):
@@ -180,6 +208,36 @@ class SquadReader(Frozen):
     def layout(self) -> Layout:
         """What comes out of this reader."""
         return "squad"
+
+
+_HUB_ONLY: Mapping[str, tuple[Layout, ...]] = {
+    "label_column": ("pairs", "labelled"),
+    "rename_labels": ("pairs", "labelled"),
+    "blank": ("pairs", "labelled"),
+    "first_id": ("pairs", "labelled"),
+    "id_column": ("conllu", "bio", "pairs", "labelled", "squad"),
+    "words_column": ("conllu", "bio"),
+    "tags_column": ("conllu", "bio"),
+    "heads_column": ("conllu",),
+    "relations_column": ("conllu",),
+    "text_column": ("text", "labelled"),
+    "premise_column": ("pairs",),
+    "hypothesis_column": ("pairs",),
+    "hypotheses": ("pairs",),
+    "cluster_column": ("labelled",),
+    "drop_labels": ("bio",),
+    "orphan_inside": ("bio",),
+    "held_out": ("text",),
+}
+"""Settings of the hub reader that are read in some layouts only."""
+
+_HUB_COLUMNS: Mapping[Layout, tuple[str, ...]] = {
+    "conllu": ("words_column", "tags_column", "heads_column", "relations_column"),
+    "bio": ("words_column", "tags_column"),
+    "pairs": ("premise_column", "hypothesis_column", "label_column"),
+    "labelled": ("text_column", "label_column"),
+}
+"""Settings of a layout that name columns with different contents."""
 
 
 class HubReader(_Rows):
@@ -216,6 +274,18 @@ class HubReader(_Rows):
     """What an orphan I- tag becomes (``bio``)."""
     held_out: float = Field(default=0.1, ge=0, lt=1)
     """As for plain text (``text``)."""
+
+    @model_validator(mode="after")
+    def _fits_its_layout(self) -> Self:
+        for name, layouts in _HUB_ONLY.items():
+            value, field = getattr(self, name), type(self).model_fields[name]
+            if self.layout not in layouts and value != field.get_default(call_default_factory=True):
+                raise ValueError(
+                    f"{name} is {value!r} and layout {self.layout}, which does not read it (only "
+                    f"{', '.join(layouts)}); leave it out"
+                )
+        _refuse_one_column_twice({name: getattr(self, name) for name in _HUB_COLUMNS.get(self.layout, ())})
+        return self
 
 
 Reader = Annotated[

@@ -319,7 +319,8 @@ class Study(Frozen):
             "transfer.replicates": (nudged, self.transfer.replicates != replicates),
         }
         problems = [
-            f"{key} and protocol {self.protocol} contradict each other; only a study of protocol {owners[0]} has {key}"
+            f"{key} and protocol {self.protocol} contradict each other; only a study of protocol {' or '.join(owners)} "
+            f"has {key}"
             for key, (owners, given) in sections.items()
             if given and self.protocol not in owners
         ]
@@ -328,7 +329,30 @@ class Study(Frozen):
             problems.append(f"cells has no entries; a study of protocol {self.protocol} needs at least 1 item")
         if aligned and not self.alignment.compared:
             problems.append("alignment.compared has no entries; a study of protocol alignment needs at least 1 item")
+        return problems + (self._state_problems() if aligned else [])
+
+    def _state_problems(self) -> list[str]:
+        """Return what an alignment study asks for that none of its states, or none of its tasks, would give."""
+        states, problems = self.alignment.states, []
+        given = {"cells": self.cells != (), "controls": self._controls_of_nudges() != Controls()}
+        if "nudge" not in states and any(given.values()):
+            # A cell brings the controls that a study file does not mention.
+            key = next(key for key, there in given.items() if there)
+            problems.append(
+                f"{key} says what is nudged, but alignment.states has {', '.join(states) or 'nothing'}; add nudge to "
+                f"alignment.states, or leave {key} out"
+            )
+        if self.alignment.needs_task_adapters and all(task.adapter is None for task in self.tasks):
+            named = ", ".join(state for state in states if state.endswith("task_adapters"))
+            problems.append(
+                f"alignment.states has {named}, but no task has an adapter (tasks: "
+                f"{', '.join(task.name for task in self.tasks)}); add a task of another shape than mlm, or leave it out"
+            )
         return problems
+
+    def _controls_of_nudges(self) -> Controls:
+        """Return the controls without the noise floor, which is no control of a nudge."""
+        return self.controls.model_copy(update={"noise_floor": NoiseFloor()})
 
     def _size_problems(self) -> list[str]:
         """Return what does not fit into what."""

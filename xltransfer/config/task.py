@@ -169,7 +169,7 @@ class TaskSpec(Frozen):
     linear maps (AdapterHub's head), or the base model's pooler, by one (Hugging Face's)."""
     stride: int = Field(default=128, ge=0)
     """Subwords that neighbouring windows share (``qa``), as in Hugging Face's script; in BERT's own it was the step."""
-    max_answer: int = Field(default=30, ge=1)
+    max_answer: int = Field(default=30, ge=1, le=512)
     """Longest predicted answer in subwords (``qa``)."""
     normalisation: Literal["multilingual", "squad"] = "multilingual"
     """What answers are compared by (``qa``), see ``xltransfer.tasks.answer_scores``; ``squad`` is the English rule of
@@ -222,8 +222,12 @@ class TaskSpec(Frozen):
             problems.append("train is missing; its adapter needs entries with a train split")
         if self.shape == "qa" and self.labels:
             problems.append("labels and shape qa contradict each other; its answers are spans")
-        if self.shape == "qa" and self.stride >= self.max_length:
-            problems.append(f"stride is {self.stride} and max_length {self.max_length}; windows would not move on")
+        # A third is left to the question: 64 subwords of 192, BERT's longest question.
+        if self.shape == "qa" and self.stride > (most := 2 * self.max_length // 3):
+            problems.append(
+                f"stride is {self.stride} and max_length {self.max_length}; windows would not move on beside longer "
+                f"questions, which could not be asked; set stride to two thirds of max_length ({most}) at most"
+            )
         if not self.labels and self.shape != "qa":
             problems.append("labels is an empty list; leave the key out for the labels of the shape")
         if twice := repeated(self.labels):

@@ -200,25 +200,14 @@ def read_hub_squad(source: HubSplit, language: str, id_column: str | None, paral
     Raises
     ------
     DataError
-        For a missing column, and as for files.
+        For a missing column, and as for files, with the row.
     """
     rows = source.load()
     names = (id_column or "id", "question", "context", "answers")
     columns = zip(*(_column(source, rows, name) for name in names), strict=True)
-    return questions(
-        str(source),
-        [
-            {
-                "id": own,
-                "question": question,
-                "context": context,
-                "answers": list(zip(answers["text"], answers["answer_start"], strict=True)),
-            }
-            for own, question, context, answers in columns
-        ],
-        language,
-        parallel,
-    )
+    fields = ("id", *names[1:])
+    records = [Record(f"{source}: row {i}", dict(zip(fields, values, strict=True))) for i, values in enumerate(columns)]
+    return questions(str(source), records, language, parallel)
 
 
 def _tree(place: str, heads: Sequence[Any], relations: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:

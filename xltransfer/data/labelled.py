@@ -55,7 +55,7 @@ class Columns:
     id, first_id
         Column of the id, or None: rows are numbered from ``first_id``.
     cluster
-        Column that is equal for items that are not independent, or None.
+        Column that is equal for items that are not independent, or None. A row where it is empty is on its own.
     hypotheses
         Ids are numbers, and this many of them in a row, counted from ``first_id``, have one premise; None: equal texts.
     parallel
@@ -148,7 +148,8 @@ def _refuse_repeated(records: Sequence[Record], names: Sequence[str]) -> None:
 def _groups(records: Sequence[Record], rows: Sequence[_Row], names: Sequence[str], columns: Columns) -> list[str]:
     """Return the name of what each item is not independent of."""
     if columns.cluster is not None:
-        return [f"{columns.cluster}-{record.text(columns.cluster)}" for record in records]
+        values = [record.text(columns.cluster) for record in records]
+        return [f"{columns.cluster}-{value}" if value else name for name, value in zip(names, values, strict=True)]
     if columns.second is None:
         return list(names)
     if columns.hypotheses is None:

@@ -17,7 +17,7 @@ from xltransfer.data.overlap import Fingerprint, Fingerprinter
 from xltransfer.data.pair_template import pair_template
 from xltransfer.data.question import Question
 from xltransfer.data.tokenizer import special_ids, token_ids, token_offsets
-from xltransfer.data.windows import Span, answer_span, cut_windows
+from xltransfer.data.windows import Span, all_longer, answer_spans, read_windows
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class MeasuredQuestions:
     asked, contexts
         Questions and their paragraphs, one a question.
     spans
-        Subwords of each answer, see `answer_span`.
+        Subwords of each question's answers, see `answer_spans`.
     specials
         Special tokens of a row.
     fingerprint
@@ -108,7 +108,7 @@ class MeasuredQuestions:
     examples: Sequence[Question]
     asked: _Texts
     contexts: _Texts
-    spans: Sequence[Span | None]
+    spans: Sequence[Sequence[Span]]
     specials: int
     fingerprint: Fingerprint
 
@@ -120,7 +120,7 @@ class MeasuredQuestions:
             examples,
             _texts([each.question for each in examples], tokenizer, fingerprinter),
             _texts(contexts, tokenizer, fingerprinter),
-            [answer_span(q, at) for q, (_, at) in zip(examples, token_offsets(tokenizer, contexts), strict=True)],
+            [answer_spans(q, at) for q, (_, at) in zip(examples, token_offsets(tokenizer, contexts), strict=True)],
             pair_template(tokenizer).specials,
             fingerprinter.of(contexts),
         )
@@ -128,10 +128,16 @@ class MeasuredQuestions:
     def counts(self, task: TaskSpec) -> dict[str, int | None]:
         """Return one row of counts as ``task`` sees this set.
 
-        ``n_too_long`` are questions whose paragraph is read in several windows, ``n_misplaced`` those with an answer
-        that does not stand at its offset, ``n_unheld`` those whose answer lies in no window whole.
+        ``n_too_long`` are questions whose paragraph is read in several windows, ``n_unscored`` those beside which it
+        cannot be read, ``n_unheld`` scored ones whose answers lie in no window whole, ``n_misplaced`` those with an
+        answer that does not stand at its offset, ``n_longer`` those with answers of over ``max_answer`` subwords only.
         """
-        rooms = task.max_length - self.specials - self.asked.lengths
+        rooms = (task.max_length - self.specials - self.asked.lengths).tolist()
+        lengths = self.contexts.lengths.tolist()
+        readings = [
+            read_windows(length, room, task.stride, spans)
+            for length, room, spans in zip(lengths, rooms, self.spans, strict=True)
+        ]
         return {
             "n_items": len(self.examples),
             "n_clusters": len({each.cluster for each in self.examples}),
@@ -139,11 +145,10 @@ class MeasuredQuestions:
             "n_blank": 0,
             "n_subwords": self.asked.n_subwords + self.contexts.n_subwords,
             "n_unknown": self.asked.n_unknown + self.contexts.n_unknown,
-            "n_too_long": int(np.count_nonzero(self.contexts.lengths > rooms)),
+            "n_too_long": sum(len(reading.windows) > 1 for reading in readings),
             "n_foreign_labels": 0,
-            "n_unheld": sum(
-                span is not None and not any(window.holds for window in cut_windows(length, room, task.stride, span))
-                for length, room, span in zip(self.contexts.lengths.tolist(), rooms.tolist(), self.spans, strict=True)
-            ),
+            "n_unscored": sum(not reading.windows for reading in readings),
+            "n_unheld": sum(reading.unheld for reading in readings),
             "n_misplaced": sum(each.misplaced for each in self.examples),
+            "n_longer": sum(all_longer(spans, task.max_answer) for spans in self.spans),
         }

@@ -6,9 +6,9 @@ that merely stand in equal lines would be numbers without meaning.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from xltransfer.config.readers import BioReader, ConlluReader, SquadReader, TextReader
+from xltransfer.config.readers import BioReader, ConlluReader, HubReader, SquadReader, TextReader
 from xltransfer.config.resolve import EntryRef
 from xltransfer.data.labelled import Labelled
 from xltransfer.data.lines import lines, paragraphs
@@ -106,15 +106,47 @@ def matched(first: TextSide, second: TextSide) -> TextSide:
 def collection_of(ref: EntryRef, split: str) -> str | None:
     """Return the collection of translations that a split is declared to belong to, or None; reads no file.
 
-    Where only the columns of one file translate each other, each file is a collection.
+    Where only the columns of one file translate each other, each file is a collection, named by its path below the
+    dataset's root; for two roots with such a path see `file_of_collection`. None as well for a declaration that no
+    reading follows, see `why_unmatched`.
     """
     reader = ref.reader
-    if isinstance(reader, BioReader):
+    if isinstance(reader, BioReader) or _hub_beyond_matching(ref):
         return None
     name = reader.parallel.get(split)
-    if name is not None and isinstance(reader, TextReader) and reader.parallel_in == "one_file":
-        return f"{name}:{PurePosixPath(ref.files.get(split, '')).name}"
+    if name is not None and _in_one_file(ref):
+        return f"{name}:{PurePosixPath(ref.files.get(split, ''))}"
     return name
+
+
+def file_of_collection(ref: EntryRef, split: str) -> Path | None:
+    """Return the one file that a split's collection consists of; None where a collection has many, or there is none."""
+    if collection_of(ref, split) is None or not _in_one_file(ref):
+        return None
+    return (ref.root / ref.files.get(split, "")).resolve()
+
+
+def why_unmatched(ref: EntryRef, split: str) -> str:
+    """Return why a split belongs to no collection, and what to do, as the end of a sentence that names the entry."""
+    if _hub_beyond_matching(ref) and split in getattr(ref.reader, "parallel", {}):
+        return (
+            f"is declared parallel in split {split!r}, but is {ref.reader.layout} from a hub reader, of which only "
+            "pairs and labelled texts can be matched; save it as files (one text a line) and read these, or set kind: "
+            "unmatched"
+        )
+    return (
+        f"is not declared parallel in split {split!r}, so its measures are refused; declare it in the dataset's "
+        "reader, or set kind: unmatched"
+    )
+
+
+def _in_one_file(ref: EntryRef) -> bool:
+    return isinstance(ref.reader, TextReader) and ref.reader.parallel_in == "one_file"
+
+
+def _hub_beyond_matching(ref: EntryRef) -> bool:
+    """Whether texts come from a hub dataset whose reading passes over empty rows, or gives words and no raw text."""
+    return isinstance(ref.reader, HubReader) and ref.reader.layout not in ("pairs", "labelled")
 
 
 def _parallel_lines(ref: EntryRef, reader: TextReader, split: str, collection: str) -> list[Labelled]:

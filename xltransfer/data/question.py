@@ -1,6 +1,6 @@
 """Questions on a paragraph with their answers: what qa takes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -14,10 +14,13 @@ class Answer:
     start
         First character in the context (code points, from 0); None where the text does not stand at the offset that
         the source gives: such an answer is scored by its text, but trains nothing and has no likelihood.
+    given
+        The source's offset where the text does not stand there; else None.
     """
 
     text: str
     start: int | None
+    given: int | None = field(default=None, compare=False)
 
     @property
     def end(self) -> int | None:
@@ -54,3 +57,8 @@ class Question:
     def misplaced(self) -> bool:
         """Whether an answer does not stand at its offset."""
         return any(answer.start is None for answer in self.answers)
+
+    def there(self, answer: Answer) -> str:
+        """Return what stands at the offset that the source gives a misplaced answer."""
+        start = max(answer.given or 0, 0)
+        return self.context[start : start + len(answer.text)]

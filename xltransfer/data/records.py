@@ -7,6 +7,7 @@ over several lines; a row's place is then its last line.
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,12 +46,17 @@ class Record:
         Raises
         ------
         DataError
-            If there is no such column, or it holds neither text nor a number.
+            If there is no such column, or it holds neither text nor a finite number.
         """
         value = self.get(column)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            value = int(value) if float(value).is_integer() else value
-        elif value is not None and not isinstance(value, str):
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                raise DataError(
+                    f"{self.place}: column {column!r} holds {value!r}, expected text or a finite number; what is "
+                    "missing is null or an empty text"
+                )
+            value = int(value) if value.is_integer() else value
+        elif value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
             raise DataError(f"{self.place}: column {column!r} holds {value!r}, expected text or a number")
         return "" if value is None else " ".join(str(value).split())
 
@@ -125,6 +131,8 @@ def _jsonl(path: Path) -> Iterator[Record]:
             fields = json.loads(line)
         except json.JSONDecodeError as err:
             raise DataError(f"{path}:{number}: no JSON ({err.msg}); expected one object a line") from err
+        except RecursionError as err:
+            raise DataError(f"{path}:{number}: nested too deeply to be read; expected one flat object a line") from err
         if not isinstance(fields, dict):
             raise DataError(f"{path}:{number}: holds {type(fields).__name__}, expected a JSON object")
         yield Record(f"{path}:{number}", fields)

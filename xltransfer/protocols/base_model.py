@@ -4,9 +4,15 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from xltransfer.config.resolve import ResolvedStudy
 from xltransfer.config.study import Study
-from xltransfer.engine.loading import Loaded
+from xltransfer.engine.loading import Loaded, load
 from xltransfer.errors import ConfigError, ModelError
+
+
+def refuse_base(resolved: ResolvedStudy) -> None:
+    """Load the base model of a study and refuse it as `refuse_base_model`; raises as well what loading it raises."""
+    refuse_base_model(resolved.study, resolved.model, load(resolved.model, resolved.study.base.revision))
 
 
 def refuse_base_model(study: Study, model: str, loaded: Loaded) -> None:
@@ -17,7 +23,7 @@ def refuse_base_model(study: Study, model: str, loaded: Loaded) -> None:
     ModelError
         It holds no masked-LM head, or no pooler where the study replaces it.
     ConfigError
-        As `refuse_too_long`.
+        As `refuse_too_long` and `refuse_too_narrow`.
     """
     if loaded.masked_lm is None:
         raise ModelError(f"base model {model!r} holds no masked-LM head, so nothing can be trained on text with it")
@@ -25,6 +31,7 @@ def refuse_base_model(study: Study, model: str, loaded: Loaded) -> None:
     if choice != "keep" and getattr(loaded.encoder, "pooler", None) is None:
         raise ModelError(f"nudge.pooler is {choice!r}, but base model {model!r} holds no pooler; say keep")
     refuse_too_long(study, loaded.encoder)
+    refuse_too_narrow(study, loaded.encoder)
 
 
 def refuse_too_long(study: Study, encoder: nn.Module) -> None:
@@ -47,6 +54,37 @@ def refuse_too_long(study: Study, encoder: nn.Module) -> None:
     ]
     if problems:
         raise ConfigError(problems)
+
+
+def refuse_too_narrow(study: Study, encoder: nn.Module) -> None:
+    """Refuse adapters whose bottleneck would have less than one unit, all together.
+
+    Raises
+    ------
+    ConfigError
+        With every reduction that is larger than the width which it reduces.
+    """
+    hidden = int(encoder.config.hidden_size)  # type: ignore[union-attr, arg-type]
+    problems = [
+        f"{name} is {reduction:g}, but the base model {study.base.name!r} has only {hidden // parts} units to reduce "
+        f"(hidden size {hidden}), so that no bottleneck would be left; give {hidden // parts} or less"
+        for name, reduction, parts in _reductions(study)
+        if reduction > hidden // parts
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _reductions(study: Study) -> Iterator[tuple[str, float, int]]:
+    """Yield every reduction of the study's adapters, and into how many parts the hidden states are taken before it."""
+    for task in study.tasks:
+        if task.adapter is not None:
+            yield f"task {task.name!r}: adapter.reduction", task.adapter.reduction, 1
+    if study.protocol == "interaction":
+        own = study.interaction.adapters
+        yield "interaction.adapters.reduction", own.reduction, 1
+        if own.invertible is not None:
+            yield "interaction.adapters.invertible", own.invertible, 2
 
 
 def positions_of(encoder: nn.Module) -> int | None:

@@ -10,9 +10,8 @@ import torch
 
 from xltransfer.config.resolve import ResolvedStudy
 from xltransfer.data.tokenizer import load_tokenizer
-from xltransfer.engine.loading import load
 from xltransfer.errors import ConfigError
-from xltransfer.protocols.base_model import refuse_base_model
+from xltransfer.protocols.base_model import refuse_base
 from xltransfer.protocols.transfer.context import device_kind
 from xltransfer.protocols.transfer.wanted import Wanted
 from xltransfer.protocols.transfer.work import prepare_process
@@ -106,7 +105,7 @@ def run_units(
     """
     device = _device(resolved, slurm)
     # Loaded once here, so that a folder that cannot be used is refused before any unit starts.
-    refuse_base_model(resolved.study, resolved.model, load(resolved.model, resolved.study.base.revision))
+    refuse_base(resolved)
     header = way.header_of(resolved, load_tokenizer(resolved.model), device)
     differing = claim(folder, header, mixed=mixed)
     store = Store(folder)

@@ -15,9 +15,13 @@ from xltransfer.analysis.sizes import small_targets
 from xltransfer.report.tables import Column, Table
 
 COLUMNS: Final = [
-    *TARGET, "n_items", "n_scored", "n_lost", "n_unheld", "n_clusters", "counted", "size", "limit", "small", "subwords",
-    "unknown", "unknown_share", "unreadable", "baseline", "trivial", "p_floor", "at_floor",
+    *TARGET, "n_items", "n_scored", "n_lost", "n_unscored", "n_unheld", "n_misplaced", "n_longer", "n_clusters",
+    "counted", "size", "limit", "small", "subwords", "unknown", "unknown_share", "unreadable", "baseline", "trivial",
+    "p_floor", "at_floor",
 ]  # fmt: skip
+
+ODD: Final = ("unheld", "misplaced", "longer")
+"""Count columns of questions, see `xltransfer.tasks.qa.Qa.trivial`."""
 
 
 def target_audit(measurements: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
@@ -33,9 +37,10 @@ def target_audit(measurements: pd.DataFrame, items: pd.DataFrame) -> pd.DataFram
     Returns
     -------
     DataFrame
-        A row per task, dataset, target: n_items, n_scored, n_lost (over the length limit), n_unheld (questions
-        that are scored although no window holds the answer whole; missing but for questions), n_clusters (documents or
-        sentences that are drawn as a whole); counted (words, entities, pairs), size, limit and small (below the limit);
+        A row per task, dataset, target: n_items, n_scored, n_lost (over the length limit or blank); of questions, as
+        in `xltransfer.data.audit.Audit`, n_unscored, n_unheld, n_misplaced and n_longer (missing for other tasks, the
+        last three also in runs that did not store them); n_clusters (documents or sentences that are drawn as a
+        whole); counted (words, entities, pairs), size, limit and small (below the limit);
         subwords, unknown, unknown_share (0 to 1; missing where subwords were not counted) and unreadable; baseline and
         trivial (score on the main metric, mean over task adapters and devices), p_floor (largest over them, one-sided,
         of a baseline above the trivial score) and at_floor (in any of them).
@@ -55,7 +60,9 @@ def target_audit(measurements: pd.DataFrame, items: pd.DataFrame) -> pd.DataFram
         )
     )
     sizes = small_targets(measurements, items).set_index(TARGET)
-    table = rows.join(_counted(items), on=TARGET).join(sizes, on=TARGET).join(floor, on=TARGET)
+    table = rows.join(_counted(items), on=TARGET).join(_questions(items), on=TARGET)
+    table = table.join(sizes, on=TARGET).join(floor, on=TARGET)
+    table["n_unscored"] = table["n_lost"].where(table["questions"].eq(True))
     for name in ("small", "at_floor"):
         table[name] = table[name].eq(True).fillna(False).astype(bool)
     table["unknown_share"] = table["unknown"] / table["subwords"].where(table["subwords"] > 0)
@@ -70,8 +77,17 @@ def _counted(items: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame({"n_clusters": grouped["cluster"].nunique()})
     for name in ("subwords", "unknown"):
         table[name] = grouped[name].sum(min_count=1) if name in rows else float("nan")
-    held = grouped[["total", "in_window"]].sum(min_count=1) if "in_window" in rows else None
-    table["n_unheld"] = float("nan") if held is None else held["total"] - held["in_window"]
+    return table
+
+
+def _questions(items: pd.DataFrame) -> pd.DataFrame:
+    """Return what is odd about the questions of every target, which the trivial predictor's items hold."""
+    rows = plain(items[items["setting"] == "trivial"]).drop_duplicates([*TARGET, "item"])
+    grouped = rows.groupby(TARGET, observed=True)
+    table = pd.DataFrame(index=grouped.size().index)
+    table["questions"] = grouped["in_window"].count() > 0 if "in_window" in rows else False
+    for name in ODD:
+        table[f"n_{name}"] = grouped[name].sum(min_count=1) if name in rows else float("nan")
     return table
 
 

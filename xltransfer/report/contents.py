@@ -11,7 +11,7 @@ import pandas as pd
 
 from xltransfer.analysis.score_tables import ENTRY, RECEIVER, STUDY
 from xltransfer.figures.labels import interval_note
-from xltransfer.report.declared import OF_EVERY_RUN, Declared, found
+from xltransfer.report.declared import OF_EVERY_RUN, QUESTIONS, Declared, found
 from xltransfer.report.subject import CONDITION, Condition, Subject
 from xltransfer.report.tables import Column, Table
 from xltransfer.report.typology_tables import pair_tables
@@ -328,6 +328,7 @@ DECLARED: Final[tuple[Declared[Subject], ...]] = (
          "baseline", "trivial", "p_floor", "at_floor"),
         "data",
     ),
+    QUESTIONS,
     Declared(
         "ranges", "How ts is spread",
         "Aggregated cells; q05 and q95: quantiles.",

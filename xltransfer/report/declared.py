@@ -63,3 +63,15 @@ OF_EVERY_RUN: Final[tuple[Declared[Any], ...]] = (
     ),
 )  # fmt: skip
 """What failed, and what the run was asked to do."""
+
+QUESTIONS: Final[Declared[Any]] = Declared(
+    "questions", "Test sets of questions", "What is odd about their questions. Scored ones count all the same.",
+    lambda subject: subject.findings["targets"].dropna(subset=["n_unscored"]),
+    ("task", "target", "dataset", "n_items",
+     Column("n_unscored", "not scored", "integer", hint="too long for windows of the paragraph to move on beside them"),
+     Column("n_unheld", "in no window", "integer", hint="scored, but no window holds an answer whole"),
+     Column("n_misplaced", "misplaced", "integer", hint="scored, but the answer does not stand at its offset"),
+     Column("n_longer", "too long", "integer", hint="all answers have more subwords than predictions may have")),
+    "data",
+)  # fmt: skip
+"""For runs with test sets; without rows where there are no questions."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from xltransfer.analysis.typology_tests import NOT_AGGREGATED
 from xltransfer.figures.pair_heatmap import feature_label
 from xltransfer.report.names import isolated
 from xltransfer.report.numbers import count, in_words, is_undefined, listed, number, p_value
@@ -34,7 +35,8 @@ def goes_with(tests: pd.DataFrame, words: Words, steps: int) -> str | None:
     """Say which features go with the transfer scores of one condition; ``tests`` are its rows of ``pair_tests``."""
     tested = tests[tests["p_holm"].notna()]
     if tested.empty:
-        return None
+        none = len(tests) and (tests["why"] == NOT_AGGREGATED).all()
+        return f"On {words.scored}, k = {steps}, nothing is tested: {NOT_AGGREGATED}." if none else None
     centred = tested[tested["p_holm_centred"].notna()]
     survive = centred[centred["p_holm_centred"] <= LEVEL].sort_values("p_holm_centred", kind="stable")
     before = tested[(tested["p_holm"] <= LEVEL) & ~tested["feature"].isin(survive["feature"])]

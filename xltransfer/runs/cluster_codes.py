@@ -11,6 +11,8 @@ The sources name sentences and documents as they like, and hundreds of treebanks
 - Sameness passes on: if a goes with b and b with c, equal names of a and c are the same.
 - Names that say by themselves that they are shared (`xltransfer.data.parallel`: a manifest declared translations) are
   the same wherever they are equal. Pairs and questions need it: each premise has three hypotheses in every language.
+- Clusters of such items are named after one of them, and another file may lack that one. So clusters that share an item
+  are one, whatever their names (`united`), and this too passes on.
 
 Other clusters of unknown or constant length (one decision an item) are not taken as the same between entries. To join
 what is different costs precision only; to part what is the same makes the variance of an aggregate too small, so the
@@ -23,6 +25,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from xltransfer.data.parallel import is_parallel
 
@@ -31,6 +35,35 @@ CORRELATION: Final = 0.5
 
 BEYOND_CHANCE: Final = 4.0
 """Least Fisher's z of it; chance exceeds it once in 30,000 pairs."""
+
+
+def united(items: NDArray[Any], clusters: NDArray[Any]) -> NDArray[Any]:
+    """Return the cluster of every item of all test sets, one name for clusters that share a declared parallel item.
+
+    Parameters
+    ----------
+    items, clusters
+        Shape [item]: names, test set after test set.
+
+    Returns
+    -------
+    Shape [item]
+        Names of clusters; those that share no item with another one keep theirs. Two clusters of one test set get one
+        name where another test set has items of both in one cluster.
+    """
+    number, names = pd.factorize(np.asarray(clusters, dtype=object))
+    declared = np.array([is_parallel(str(each)) for each in names], dtype=bool)
+    rows = pd.DataFrame({"item": items, "cluster": number})[declared[number]].drop_duplicates()
+    several = rows[rows.duplicated("item", keep=False)]
+    several = several[[is_parallel(str(each)) for each in several["item"]]]
+    if several.empty:
+        return np.asarray(clusters, dtype=object)
+    first = several.groupby("item")["cluster"].transform("first")
+    edges = coo_array((np.ones(len(several)), (first, several["cluster"])), shape=(len(names), len(names)))
+    component = connected_components(edges, directed=False)[1]
+    named_after = np.unique(component, return_index=True)[1][component]
+    united_names: NDArray[Any] = np.asarray(names, dtype=object)[named_after[number]]
+    return united_names
 
 
 def cluster_codes(

@@ -9,14 +9,16 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from xltransfer.errors import RunFolderError, near_match
-from xltransfer.runs.cluster_codes import cluster_codes
+from xltransfer.runs.cluster_codes import cluster_codes, united
 from xltransfer.runs.columns import ITEMS, MEASUREMENTS
 from xltransfer.runs.item_arrays import ItemReader, Places, Scored, count_type
 from xltransfer.runs.read_shards import read_rows
@@ -245,13 +247,25 @@ def _summed(values: NDArray[np.float64], test: _Test) -> NDArray[np.float64]:
 def _tests(store: Store, units: Sequence[_Unit]) -> dict[str, _Test]:
     """Return the test sets of every task that ``targets/`` lists, with codes for their clusters."""
     listed = dict(sorted(store.targets().items()))
-    factorized = {key: pd.factorize(np.asarray(table["cluster"], dtype=object)) for key, table in listed.items()}
+    factorized = _clusters(listed)
     lengths = _lengths(store, units, factorized)
     codes = cluster_codes([key[1:] for key in listed], [names for _, names in factorized.values()], lengths)
     by_task: dict[str, list[_OneTest]] = defaultdict(list)
     for key, code in zip(listed, codes, strict=True):
         by_task[key[0]].append((key[1:], factorized[key][0], code))
     return {task: _test(task, tests) for task, tests in by_task.items()}
+
+
+def _clusters(
+    listed: Mapping[tuple[str, str, str], pa.Table],
+) -> dict[tuple[str, str, str], tuple[NDArray[np.intp], NDArray[Any]]]:
+    """Return for each test set the number of every item's cluster, and the clusters' names."""
+    if not listed:
+        return {}
+    tables = list(listed.values())
+    whole = [np.concatenate([np.asarray(t[name], dtype=object) for t in tables]) for name in ("item", "cluster")]
+    ends = np.cumsum([table.num_rows for table in tables])[:-1]
+    return {key: pd.factorize(names) for key, names in zip(listed, np.split(united(*whole), ends), strict=True)}
 
 
 _OneTest = tuple[tuple[str, str], NDArray[np.intp], NDArray[np.intp]]

@@ -83,7 +83,10 @@ def _letters_apart(word: str) -> str:
     parts: list[str] = []
     inside = False
     for character in word:
-        mark = unicodedata.category(character)[0] == "M"
+        category = unicodedata.category(character)
+        if category == "Cf":  # a zero width space between words, a joiner within one: nothing that is read
+            continue
+        mark = category[0] == "M"
         apart = bool(_APART.match(character)) and not mark
         if parts and (apart or (inside and not mark)):
             parts.append(" ")

@@ -17,8 +17,10 @@ from torch.nn import functional
 
 from xltransfer.config.task import TaskSpec
 from xltransfer.data.question import Question
+from xltransfer.data.windows import all_longer, answer_spans
 from xltransfer.engine import Backbone, Compositions
 from xltransfer.engine.heads import QuestionAnsweringHead
+from xltransfer.errors import ModelError
 from xltransfer.tasks.answer_scores import best_f1, exact_match
 from xltransfer.tasks.counts import Counts
 from xltransfer.tasks.encoded import IGNORED, Batch, Encoded, token_types_for
@@ -86,7 +88,18 @@ class Qa:
     def _predicted(
         self, encoded: Windows, rows: NDArray[np.int64], answers: Mapping[str, NDArray[Any]]
     ) -> dict[int, str]:
-        """Return the answer to each scored item, in the order of the file; of equal scores, the first window's."""
+        """Return the answer to each scored item, in the order of the file; of equal scores, the first window's.
+
+        Raises
+        ------
+        ModelError
+            Where the score of a span is not finite: any span would do then.
+        """
+        if wrong := int(np.count_nonzero(~np.isfinite(answers["score"]))):
+            raise ModelError(
+                f"{encoded.name}: the best spans of {wrong} of {len(rows)} windows have scores that are not finite, so "
+                "the model's states have left the range of numbers; lower the learning rate of the adapter or the nudge"
+            )
         order = np.lexsort((rows, -answers["score"], encoded.kept[rows]))
         items, at = np.unique(encoded.kept[rows][order], return_index=True)
         return {
@@ -113,11 +126,29 @@ class Qa:
         return Counts({"em": em, "f1": f1, "total": total, "in_window": held, "nll": spent})
 
     def trivial(self, encoded: Encoded) -> Counts:
-        """Count the predictor that answers nothing; its nll is that of uniform starts and ends over the row."""
+        """Count the predictor that answers nothing; its nll is that of uniform starts and ends over the row.
+
+        Its counts say besides what no model changes: questions that are ``unheld`` (scored, but no window holds an
+        answer whole) and ``misplaced`` (an answer does not stand at its offset), and those whose answers are all
+        ``longer`` than ``max_answer`` subwords.
+        """
         assert isinstance(encoded, Windows)
         rows = np.arange(len(encoded.kept))
         nothing = dict.fromkeys(map(int, encoded.kept), "")
-        return self._counted(encoded, nothing, rows, 2.0 * np.log(encoded.tokens.lengths))
+        counts = self._counted(encoded, nothing, rows, 2.0 * np.log(encoded.tokens.lengths))
+        return Counts({**counts.overall, **self._odd(encoded, counts.overall["in_window"])})
+
+    def _odd(self, encoded: Windows, held: NDArray[Any]) -> dict[str, NDArray[np.int64]]:
+        """Return 0/1 [items] for each thing that is odd about a question; ``held`` is 1 where a window holds it."""
+        placed = np.zeros(len(encoded.items), dtype=bool)
+        placed[encoded.kept[encoded.gold["start"].values != IGNORED]] = True
+        spans = [answer_spans(*pair) for pair in zip(encoded.questions, encoded.offsets, strict=True)]
+        found = {
+            "unheld": placed & (held == 0),
+            "misplaced": [each.misplaced for each in encoded.questions],
+            "longer": [all_longer(each, self.spec.max_answer) for each in spans],
+        }
+        return {name: np.asarray(values, dtype=np.int64) for name, values in found.items()}
 
     def annotated(self, encoded: Encoded, rows: NDArray[np.int64], answers: Mapping[str, NDArray[Any]]) -> list[str]:
         """Return a JSON object an item with ``id`` and predicted ``answer``."""

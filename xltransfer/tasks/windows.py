@@ -15,7 +15,7 @@ from xltransfer.config.task import TaskSpec
 from xltransfer.data.pair_template import pair_template
 from xltransfer.data.question import Question
 from xltransfer.data.tokenizer import special_ids, token_ids, token_offsets
-from xltransfer.data.windows import Span, Window, answer_span, cut_windows
+from xltransfer.data.windows import Span, Window, answer_spans, read_windows
 from xltransfer.errors import DataError
 from xltransfer.tasks.encoded import IGNORED, Encoded, ragged
 
@@ -57,8 +57,8 @@ class Windows(Encoded):
 def encode_questions(name: str, questions: Sequence[Question], tokenizer: Any, spec: TaskSpec) -> Windows:
     """Tokenise questions and paragraphs and cut the paragraphs into windows.
 
-    A question so long that no window could move on (at most ``stride`` subwords are left for the context) stays an item
-    and is not scored.
+    A question so long that its paragraph does not fit beside it and windows could not move on (at most ``stride``
+    subwords are left for the context) stays an item and is not scored.
 
     Raises
     ------
@@ -68,21 +68,19 @@ def encode_questions(name: str, questions: Sequence[Question], tokenizer: Any, s
     template = pair_template(tokenizer)
     asked = token_ids(tokenizer, [each.question.strip() for each in questions])
     found = token_offsets(tokenizer, [each.context for each in questions])
-    spans = [answer_span(each, offsets) for each, (_, offsets) in zip(questions, found, strict=True)]
-    rows = [
-        (item, window)
-        for item, (ids, _) in enumerate(found)
-        for window in cut_windows(
-            len(ids), spec.max_length - template.specials - len(asked[item]), spec.stride, spans[item]
-        )
+    room = spec.max_length - template.specials
+    readings = [
+        read_windows(len(offsets), room - len(own), spec.stride, answer_spans(each, offsets))
+        for each, own, (_, offsets) in zip(questions, asked, found, strict=True)
     ]
+    rows = [(item, window) for item, reading in enumerate(readings) for window in reading.windows]
     if not rows:
         raise DataError(
             f"{name}: none of {len(questions)} questions leaves more than stride={spec.stride} of "
             f"max_length={spec.max_length} subwords for its context"
         )
     before = len(template.before) + len(template.between)
-    gold = [_gold(window, spans[item], before + len(asked[item])) for item, window in rows]
+    gold = [_gold(window, readings[item].answer, before + len(asked[item])) for item, window in rows]
     parts = [(asked[item], found[item][0][window.start : window.stop]) for item, window in rows]
     return Windows(
         name=name,

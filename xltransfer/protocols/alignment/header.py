@@ -8,6 +8,8 @@ from typing import Any
 from xltransfer.config.alignment import Compared
 from xltransfer.config.resolve import EntryRef, ResolvedStudy
 from xltransfer.protocols.alignment.context import adapter_folders
+from xltransfer.protocols.alignment.pairs import sides_of
+from xltransfer.protocols.alignment.states import states
 from xltransfer.protocols.transfer.context import corpus_blocks
 from xltransfer.protocols.transfer.header import header_with
 from xltransfer.runs.folder import Header, sha256_file
@@ -19,9 +21,15 @@ def header_of(resolved: ResolvedStudy, tokenizer: Any, device: str) -> Header:
     Raises
     ------
     ConfigError
-        A language without its adapter; see also `corpus_blocks`.
+        A language without its adapter; see also `states.states` and `corpus_blocks`.
+    DataError
+        As `pairs.sides_of`.
     """
     study = resolved.study
+    # What cannot be compared is refused here: a folder would remember the files that are still to be mended.
+    tuple(states(resolved))
+    for spec in _sets(resolved):
+        sides_of(resolved, spec)
     settings = {"nudge": study.nudge.model_dump(mode="json"), "max_length": study.alignment.max_length}
     header = header_with(resolved, device, settings, corpus_blocks(resolved, tokenizer))
     sets = {

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,14 +12,15 @@ from xltransfer.config.resolve import ResolvedStudy
 from xltransfer.engine import Stack
 from xltransfer.engine.loading import local_folder
 from xltransfer.metrics import count_columns
-from xltransfer.protocols.alignment.context import AlignmentContext
+from xltransfer.protocols.alignment.context import AlignmentContext, adapter_folders
 from xltransfer.protocols.alignment.measure import SHAPES, values_of
 from xltransfer.protocols.alignment.pairs import Pair
-from xltransfer.protocols.alignment.states import split_setting, wanted
+from xltransfer.protocols.alignment.states import never_made, split_setting, wanted
 from xltransfer.protocols.alignment.vectors import vectors
+from xltransfer.protocols.base_model import refuse_base
 from xltransfer.protocols.transfer.calibrate import time_nudge
 from xltransfer.protocols.transfer.context import device_kind
-from xltransfer.protocols.transfer.plan import Plan, plan_of, store_at
+from xltransfer.protocols.transfer.plan import Plan, Row, plan_of, store_at
 from xltransfer.protocols.transfer.training import training_tokens
 from xltransfer.runs.unit import Unit
 
@@ -110,6 +111,8 @@ def make_plan(resolved: ResolvedStudy, folder: Path | None, *, workers: int = 1,
     ConfigError, DataError, ModelError
         As the run would, before any unit starts.
     """
+    refuse_base(resolved)
+    adapter_folders(resolved)
     device = device_kind(resolved.study.engine.device)
     return price(resolved, folder, calibrated(resolved, seconds), workers, device)
 
@@ -123,7 +126,21 @@ def price(
     for name in context.sets:
         context.sides(name)
     pricer = AlignmentPricer(context, rates or nominal(resolved))
-    return plan_of(wanted(resolved, device, store.present()), pricer, workers, _kind)
+    plan = plan_of(wanted(resolved, device, store.present()), pricer, workers, _kind)
+    return replace(plan, rows=(*plan.rows, *left_out(resolved)))
+
+
+def left_out(resolved: ResolvedStudy) -> list[Row]:
+    """Return a row that counts the nudges and controls whose language is in no compared pair, and names these.
+
+    Raises
+    ------
+    ConfigError
+        As `states.states`.
+    """
+    models = never_made(resolved)
+    languages = ", ".join(dict.fromkeys(model.corpus.language for model in models if model.corpus is not None))
+    return [Row(f"nudges left out, in no compared pair: {languages}", len(models), 0, 0.0)] if models else []
 
 
 def nominal(resolved: ResolvedStudy) -> AlignmentRates:

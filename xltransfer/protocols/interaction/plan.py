@@ -10,6 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from xltransfer.config.resolve import ResolvedStudy
+from xltransfer.protocols.base_model import refuse_base
 from xltransfer.protocols.interaction.calibrate import Rates, calibrate, nominal
 from xltransfer.protocols.interaction.compositions import language_of, mixes
 from xltransfer.protocols.interaction.context import InteractionContext
@@ -112,6 +113,7 @@ def make_plan(resolved: ResolvedStudy, folder: Path | None, *, workers: int = 1,
     ConfigError, DataError, ModelError
         As the run would, before any unit starts.
     """
+    refuse_base(resolved)
     device = device_kind(resolved.study.engine.device)
     return price(resolved, folder, calibrate(resolved, workers, seconds), workers, device)
 
@@ -132,7 +134,7 @@ def price(
     for unit in plan.wanted.units:
         parts[_kind(unit)] += _parts(unit)
     rows = [replace(row, kind=_told(row.kind, parts[row.kind])) for row in plan.rows]
-    return replace(plan, rows=(*rows, *_never_scored(resolved)))
+    return replace(plan, rows=(*rows, *left_out(resolved)))
 
 
 def _parts(unit: Unit) -> int:
@@ -148,7 +150,7 @@ def _told(kind: str, parts: int) -> str:
     return f"{kind}: {parts:,} {'scores' if kind == COMPOSITIONS else 'trainings'}"
 
 
-def _never_scored(resolved: ResolvedStudy) -> list[Row]:
+def left_out(resolved: ResolvedStudy) -> list[Row]:
     """Return a row that counts the compositions of which no member has test data; their fusions are not trained."""
     spec, tested = resolved.study.interaction, {ref.language for refs in resolved.targets.values() for ref in refs}
     if spec.targets == "all":

@@ -7,6 +7,7 @@ from tempfile import gettempdir
 from typing import Protocol
 
 from xltransfer.config.resolve import ResolvedStudy
+from xltransfer.protocols.base_model import refuse_base
 from xltransfer.protocols.transfer.calibrate import Rates, calibrate, nominal, padded_tokens
 from xltransfer.protocols.transfer.context import Context, device_kind
 from xltransfer.protocols.transfer.training import training_tokens
@@ -136,6 +137,7 @@ def make_plan(resolved: ResolvedStudy, folder: Path | None, *, workers: int = 1,
     ConfigError, DataError, ModelError
         As the run would, before any unit starts.
     """
+    refuse_base(resolved)
     device = device_kind(resolved.study.engine.device)
     return price(resolved, folder, calibrate(resolved, workers, seconds), workers, device)
 

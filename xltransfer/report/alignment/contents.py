@@ -78,7 +78,8 @@ def _sets(found: AlignmentFindings) -> Table:
     return _table(
         found, "sets", "What is compared",
         "Matched texts are translations, item by item; of unmatched ones all pairs are compared, as tlr2023 does. "
-        "Texts: of one side, the first ones of the file, at most as many as asked for.",
+        "Texts: of one side, the first ones of the file, at most as many as asked for. Transfer corpora among them: by "
+        "their name or their whole file (SHA-256); the same sentences in another file are not looked for.",
         found["sets"],
         (SET, Column("kind", "kind"), Column("split", "split"), Column("n_languages", "languages", "integer"),
          Column("n_pairs", "pairs", "integer"), Column("fewest", "texts from", "integer"),
@@ -175,8 +176,9 @@ def _prediction(found: AlignmentFindings) -> list[Table]:
         _table(
             found, "prediction", "Does the change of alignment predict ts?",
             "Doubly centred ts (percent) on the doubly centred change at the middle layer, self-pairs left out. Slope: "
-            "percent of ts per 1 of the cosine; 95 % jackknife interval over languages; p by permuting rows and "
-            "columns apart. Permuted: the change between permuted pairs, which has nothing to do with translation.",
+            "percent of ts per 1 of the cosine; 95 % jackknife interval over languages, which is rather too wide (with "
+            "independent errors its standard error is 1.5 to 1.7 times the true one); p by permuting rows and columns "
+            "apart. Permuted: the change between permuted pairs, which has nothing to do with translation.",
             fits,
             (Column("texts", "texts"), Column("measure", "change of"), Column("pairing", "pairs"),
              Column("task", "task"), Column("scored", "metric"), CATALOGUE["steps"],

@@ -17,6 +17,7 @@ from xltransfer.errors import ConfigError, RunFolderError, near_match
 from xltransfer.report.alignment.prediction import Prediction, prediction
 from xltransfer.report.alignment.sets import compared_sets
 from xltransfer.report.names import languages_of
+from xltransfer.report.one_device import on_one_device
 from xltransfer.report.options import AlignmentOptions
 from xltransfer.report.provenance import failed_units, stored_options
 from xltransfer.report.steps import Found, OnStep
@@ -57,7 +58,7 @@ def findings(run: Run, options: AlignmentOptions | None = None, on_step: OnStep 
     RunFolderError
         The untouched model has not been measured yet.
     ConfigError
-        The set of texts does not occur; or the transfer run is none, or of another base model.
+        The set of texts does not occur, several kinds of device have scores, or `prediction` refuses the transfer run.
     """
     options, tell = options or AlignmentOptions(), on_step or (lambda name, share: None)
     tell("reading measurements", 0.0)
@@ -93,7 +94,8 @@ def _chosen(run: Run, task: str | None) -> pd.DataFrame:
     known = sorted(rows["task"].unique())
     if task is not None and task not in known:
         raise ConfigError(f"--task {task}: the results have no such set of texts{near_match(task, known)}")
-    return rows if task is None else rows[rows["task"] == task].reset_index(drop=True)
+    chosen = rows if task is None else rows[rows["task"] == task].reset_index(drop=True)
+    return on_one_device(chosen, "states of the model")
 
 
 def _unshared(scores: pd.DataFrame, sets: pd.DataFrame) -> pd.DataFrame:

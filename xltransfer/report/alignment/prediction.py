@@ -1,6 +1,6 @@
 """Does the change of alignment predict ts? The changes of this run beside the transfer scores of another one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,14 +13,13 @@ from xltransfer.analysis.alignment_predicts import POINTS, RESULT, alignment_pre
 from xltransfer.analysis.multiplicity import holm
 from xltransfer.errors import ConfigError
 from xltransfer.report.choose import chosen_rows, ranked_metrics, untouched_items
+from xltransfer.report.names import isolated
 from xltransfer.report.options import AlignmentOptions
+from xltransfer.runs.folder import Header, differences
 from xltransfer.runs.open import Run, open_run
 
 PREDICTORS: Final = ("cls_cosine", "mean_cosine")
 """Fixed beforehand: the matched cosine, of the paper's vector first."""
-
-_FIXED: Final = ("seed", "nudge", "engine")
-"""Settings that make two runs' nudges the same models, beside the base and the texts."""
 
 
 @dataclass(frozen=True)
@@ -63,19 +62,21 @@ def prediction(run: Run, changes: pd.DataFrame, sets: pd.DataFrame, options: Ali
     Raises
     ------
     ConfigError
-        The folder holds no transfer run, or one of another base model.
+        The folder holds no transfer run, one of another base model, or one whose nudges are other models: another seed,
+        nudge, precision, rules, content of the base or of a corpus, or number of blocks.
     """
     matched = sets[sets["kind"] == "matched"]
     if options.transfer is None or matched.empty:
         return Prediction(_corrected(_joined([], RESULT)), pd.DataFrame(columns=["texts", *POINTS]))
     other = _opened(run, options.transfer)
-    ts, notes = _transfer_scores(other), [*_same_nudges(run, other)]
+    ts, notes = _transfer_scores(other), [_same_nudges(run, other, options.transfer)]
     fits, points = [], []
     for name, shared in zip(matched["task"], matched["shared_corpora"], strict=True):
         own = changes[(changes["task"] == name) & (changes["setting"] == "nudge")]
         out = {corpus for corpus in str(shared).split(", ") if corpus}
         own = own[~own["corpus"].isin(out)]
         scores = ts[ts["corpus"].isin(own["corpus"].unique())]
+        own = own[own["corpus"].isin(scores["corpus"].unique())]
         if out:
             notes.append(f"Left out of the prediction from {name}: {', '.join(sorted(out))}, whose texts are compared.")
         if own.empty or scores.empty:
@@ -129,30 +130,51 @@ def _transfer_scores(run: Run) -> pd.DataFrame:
     return transfer_scores(rows, out_of_aggregates=flags)
 
 
-def _same_nudges(run: Run, other: Run) -> list[str]:
-    """Say whether both runs nudge the same models: seed, nudge, arithmetic, blocks of the corpora, files."""
-    ours, theirs = run.header, other.header
-    differ = [name for name in _FIXED if _plain(ours.settings.get(name)) != _plain(theirs.settings.get(name))]
-    blocks = (header.parts.get("blocks of corpus", {}) for header in (ours, theirs))
-    mine, yours = blocks
-    common = set(mine) & set(yours)
-    differ += ["blocks of corpora"] if any(mine[name] != yours[name] for name in common) else []
-    files = set(ours.files) & set(theirs.files)
-    differ += ["files"] if any(ours.files[name] != theirs.files[name] for name in files) else []
-    named = str(other.study.get("name", other.folder.name))
-    if differ:
-        return [
-            f"The transfer run {named} was made with other settings ({', '.join(differ)}), so its nudges are not the "
-            "models whose alignment was measured."
-        ]
-    return [
-        f"Transfer scores are those of the run {named}, whose nudges are the same models: same base, seed, settings "
-        f"and blocks of the {len(common)} corpora that both have."
-    ]
+def _same_nudges(run: Run, other: Run, folder: Path) -> str:
+    """Refuse a transfer run whose nudges are other models than this run's; else say what both share."""
+    corpora = set(run.header.parts.get("blocks of corpus", {})) & set(other.header.parts.get("blocks of corpus", {}))
+    theirs, ours = (_of_nudges(header, corpora) for header in (other.header, run.header))
+    found = differences(theirs, ours)
+    if found:
+        lines = [f"  {name}: {before} in the transfer run, {now} in this one" for name, (before, now) in found.items()]
+        remedy = "Give a transfer run with the values of this one, or measure alignment with those of the transfer run."
+        wrong = f"--transfer {folder}: its nudges are not the models whose alignment was measured:"
+        raise ConfigError("\n".join([wrong, *lines, remedy]))
+    both = set(theirs.files) & set(ours.files)
+    weights = any(name.startswith("base/") and name.endswith((".safetensors", ".bin")) for name in both)
+    named = isolated(str(other.study.get("name", other.folder.name)))
+    said = (
+        f"Transfer scores are those of the run {named}, whose nudges are the same models: same base "
+        f"({'weights by their SHA-256' if weights else 'by its name alone'}), seed, settings and blocks of the "
+        f"{len(corpora)} corpora that both have."
+    )
+    devices = [str(header.environment.get("device", "?")) for header in (other.header, run.header)]
+    if devices[0] != devices[1] and run.header.settings["nudge"].get("dropout"):
+        said += (
+            f" But those were made on {devices[0]} and these on {devices[1]}, which draw other dropout: same text and "
+            "masks, another draw of the rest."
+        )
+    return said
 
 
-def _plain(value: Any) -> Any:
-    """Return settings without what an older run did not write down: its default."""
-    return (
-        {k: v for k, v in value.items() if (k, v) != ("precision", "float32")} if isinstance(value, Mapping) else value
+def _of_nudges(header: Header, corpora: Collection[str]) -> Header:
+    """Return of a header what decides the weights of its nudges, with the defaults that older runs did not write.
+
+    The pooler, the rule of stacks, the token budget and the number of threads have no part in a nudged base beyond the
+    last digits.
+    """
+    engine = {"precision": "float32", **header.settings["engine"]}
+    nudge = {name: value for name, value in header.settings["nudge"].items() if name != "pooler"}
+    blocks = header.parts.get("blocks of corpus", {})
+    read = {f"{name}/train" for name in corpora}
+    return Header(
+        study={},
+        settings={
+            "seed": header.settings["seed"],
+            "nudge": nudge,
+            "engine": {name: engine.get(name) for name in ("rules", "precision")},
+        },
+        environment={},
+        files={name: sha for name, sha in header.files.items() if name.startswith("base/") or name in read},
+        parts={"blocks of corpus": {name: blocks[name] for name in corpora}},
     )

@@ -6,7 +6,7 @@ from typing import Final
 import pandas as pd
 
 from xltransfer.analysis.interference_signs import PATTERNS, UNSIGNED
-from xltransfer.report.declared import OF_EVERY_RUN, Declared, found
+from xltransfer.report.declared import OF_EVERY_RUN, QUESTIONS, Declared, found
 from xltransfer.report.interaction.subject import AGAINST, CALLED, Subject
 from xltransfer.report.tables import Column, Table
 
@@ -139,7 +139,8 @@ DECLARED: Final[tuple[Declared[Subject], ...]] = (
     Declared(
         "adapters", "Every language without and with language adapters",
         "Scores on its own test data in percent or nats: the task adapter alone [T], under its own adapter [A], means "
-        "of its pairs [AB] and of its threes [ABC].",
+        "of its pairs [AB] and of its threes [ABC]. Empty, and not counted as improved or not: languages whose test "
+        "sets are at the floor or small, and compositions that lack a seed or a test set.",
         found("adapters"),
         (*_WHICH, Column("language", "language", "language"), Column("base_score", "[T]", "number", 2),
          Column("a1", "[A]", "number", 2), Column("a2", "[AB]", "number", 2), Column("a3", "[ABC]", "number", 2),
@@ -194,6 +195,7 @@ DECLARED: Final[tuple[Declared[Subject], ...]] = (
          "small", "unknown_share", "unreadable", "baseline", "trivial", "p_floor", "at_floor"),
         "data",
     ),
+    QUESTIONS,
     Declared(
         "progress", "How far the run is", "Compositions that the study asks for, and those that have any score.",
         found("progress"),

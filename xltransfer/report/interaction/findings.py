@@ -24,6 +24,7 @@ from xltransfer.report.choose import chosen_rows, ranked_metrics, untouched_item
 from xltransfer.report.interaction.progress import progress
 from xltransfer.report.interaction.reading import improvements, nearness, run_differences, sign_table
 from xltransfer.report.names import languages_of
+from xltransfer.report.one_device import on_one_device
 from xltransfer.report.options import InteractionOptions
 from xltransfer.report.overview import baseline_scores_by_task
 from xltransfer.report.provenance import failed_units, stored_options
@@ -69,22 +70,12 @@ def findings(run: Run, options: InteractionOptions | None = None, on_step: OnSte
         on_step("reading measurements", 0.0)
     rows = chosen_rows(run, options.task)
     metrics = ranked_metrics(run, set(rows["task"].unique()), options.metric)
-    work = _Work(run, options, metrics, _on_one_device(rows[rows["task"].isin(metrics)].reset_index(drop=True)))
+    ranked = on_one_device(rows[rows["task"].isin(metrics)].reset_index(drop=True), "compositions")
+    work = _Work(run, options, metrics, ranked)
     run_steps(work, STEPS, on_step)
     members = {code for each in work.frames["scores"]["members"].unique() for code in members_of(each)}
     codes = {*(code.removesuffix("'") for code in members), *rows["target"].unique()} - {""}
     return Findings(run.header, options, metrics, languages_of(run.study, codes), work.frames)
-
-
-def _on_one_device(rows: pd.DataFrame) -> pd.DataFrame:
-    """Refuse scores of two kinds of device: a difference between them would be one of arithmetic."""
-    devices = sorted(rows["device"].unique())
-    if len(devices) > 1:
-        raise ConfigError(
-            f"the folder holds scores of the devices {', '.join(devices)}; compositions are compared on one. Keep a "
-            "folder for each kind of device"
-        )
-    return rows
 
 
 def _audit(work: _Work) -> Frames:
@@ -152,7 +143,7 @@ def _compared(work: _Work) -> Frames:
 
 def _alone(work: _Work) -> Frames:
     """Compare with the task adapter alone."""
-    adapters = adapter_scores(work.frames["scores"], non_members="ignore")
+    adapters = adapter_scores(work.frames["scores"], "ignore", work.flags)
     parts = [improvement_shares(improvements(own)).assign(fusion=fusion) for fusion, own in adapters.groupby("fusion")]
     return {"adapters": adapters, "improvement": pd.concat(parts, ignore_index=True)}
 

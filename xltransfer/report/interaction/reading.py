@@ -98,4 +98,5 @@ def improvements(adapters: pd.DataFrame) -> pd.DataFrame:
     ``adapters`` as `analysis.interference_gains.adapter_scores` gives it; with setting and improves added.
     """
     names = [name for name in (*SETTINGS.values(), ANY) if adapters[f"improves_{name}"].notna().any()]
-    return pd.concat([adapters.assign(setting=name, improves=adapters[f"improves_{name}"]) for name in names])
+    answers = [adapters.assign(setting=name, improves=adapters[f"improves_{name}"]) for name in names]
+    return pd.concat(answers) if answers else adapters.iloc[:0].assign(setting="", improves=pd.array([], "boolean"))
