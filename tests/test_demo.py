@@ -197,8 +197,8 @@ def test_alignment_is_laid_beside_the_distances(finished: Path) -> None:
 
 
 def test_changes_of_alignment_are_means_over_replicates_against_the_untouched_model() -> None:
-    base = {"base": "b", "corpus": "c", "task": "t", "dataset": "x:y", "source": "x", "target": "y", "layer": 1, "middle": True,
-            "metric": "mean_cosine", "permuted": False, "steps": 5}  # fmt: skip
+    base = {"base": "b", "corpus": "c", "task": "t", "dataset": "x:y", "source": "x", "target": "y", "layer": 1,
+            "middle": True, "metric": "mean_cosine", "permuted": False, "steps": 5}  # fmt: skip
     rows = pd.DataFrame(
         [
             base | {"setting": "baseline", "transfer": "", "score": 0.5},
