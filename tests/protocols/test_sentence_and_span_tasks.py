@@ -10,9 +10,13 @@ import pandas as pd
 import pytest
 import yaml
 from mini_study import MiniStudy, write_model
+from results import Results
+from tables13_14 import tables13_14
+from tables15_18 import tables15_18
 
 import xltransfer
 from xltransfer.analysis import at_floor, out_of_aggregates, small_targets, transfer_scores
+from xltransfer.analysis.aggregates import flag_columns
 from xltransfer.config.load import load_study
 from xltransfer.data.audit import audit
 from xltransfer.data.read import read_labelled, read_questions
@@ -239,3 +243,30 @@ def test_training_tells_the_two_texts_of_a_pair_apart(mini: MiniStudy) -> None:
         ends = (batch.input_ids == end).long().cumsum(dim=1)
         second = ((ends == 1) & (batch.input_ids != end)) | ((ends == 2) & (batch.input_ids == end))
         assert batch.token_types is not None and batch.token_types.tolist() == second.long().tolist()
+
+
+def test_the_papers_tables_of_inference_and_questions_come_from_such_a_run(
+    mini: MiniStudy, measurements: pd.DataFrame
+) -> None:
+    results = Results(xltransfer.open_run(mini.folder))
+    # What so small a model has learnt is at the floor; here all of it counts.
+    vars(results)["flags"] = results.flags.assign(**dict.fromkeys(flag_columns(results.flags), False))
+    made = {**tables13_14(results), **tables15_18(results)}
+    keys = ["task", "metric", "setting", "steps", "transfer", "target"]
+    means = measurements.groupby(keys, dropna=False)["score"].mean()
+    for name, task, metric in (("table13_nli", "nli", "accuracy"), ("table14_qa", "qa", "squad_f1")):
+        table = made[name]
+        assert isinstance(table, pd.DataFrame)
+        assert len(table) == 3
+        for row in table.to_dict("records"):
+            code = row["transfer"]
+            assert row["k2"] == pytest.approx(means[task, metric, "nudge", 2, code, code])
+            untouched = means[task, metric, "baseline"].xs(code, level="target")
+            assert row["base_score"] == pytest.approx(untouched.item())
+    ranking = made["tables15_18_ranking"]
+    assert isinstance(ranking, pd.DataFrame) and set(ranking["task"]) == {"nli", "qa", "stars"}
+    found = ranking.set_index(["task", "transfer"])["aggregated_transfer"]
+    before = means["nli", "accuracy", "baseline"].droplevel([0, 1])
+    for transfer in made["table13_nli"]["transfer"]:
+        after = means["nli", "accuracy", "nudge", 2, transfer]
+        assert found["nli", transfer] == pytest.approx((100 * (after - before) / before).mean())
