@@ -72,6 +72,17 @@ def plain_scores(run: Run, setting: str, metric: str) -> pd.DataFrame:
     return rows[["dataset", "transfer", "replicate", "score"]]
 
 
+def test_a_finished_run_is_not_called_unfinished_and_one_without_a_nudge_is(run: Run, text: str) -> None:
+    progress = findings(run)["progress"].set_index("setting")
+    assert progress.loc["zero_steps", ["replicates", "short"]].tolist() == [1, 0]
+    assert progress.loc["nudge", ["replicates", "short"]].tolist() == [2, 0] and "not finished" not in text
+    rows = run.measurements()
+    part = replace(run)
+    vars(part)["measurements"] = lambda labels=True: rows[~((rows.corpus == "text-qaa") & (rows.replicate == 1))]
+    short = findings(part)["progress"].set_index("setting")["short"]
+    assert short["nudge"] == 1 and short["zero_steps"] == 0
+
+
 def test_the_nudges_are_the_models_of_the_transfer_run(run: Run, mini_study: MiniStudy) -> None:
     seeds = []
     for each in (run, open_run(mini_study.folder)):

@@ -135,10 +135,12 @@ def _progress(study: Mapping[str, Any], scores: pd.DataFrame) -> pd.DataFrame:
 
     setting, steps, entries (corpora; of a state without nudge 1), replicates asked for, models there, short (entries
     with fewer replicates than asked for). A corpus of which nothing is there cannot be told from one without pairs.
+    Zero steps are made once: nothing in them is drawn.
     """
-    asked = int(study.get("transfer", {}).get("replicates", 1))
+    replicates = int(study.get("transfer", {}).get("replicates", 1))
     rows = []
     for (setting, steps, adapter), part in scores.groupby(["setting", "steps", "task_adapter"], dropna=False):
+        asked = 1 if setting == "zero_steps" else replicates
         there = part[["corpus", "adapter_seed", "replicate"]].drop_duplicates()
         nudged = bool(part["replicate"].notna().any())
         sizes = there.groupby("corpus").size()

@@ -95,7 +95,8 @@ class _Composer:
         notices = failure_notices(self.found["failures"])
         short = int(self.found["progress"]["short"].sum())
         if short:
-            notices.append(f"The run is not finished: {count(short, 'corpus', 'corpora')} lack replicates.")
+            lack = "lacks" if short == 1 else "lack"
+            notices.append(f"The run is not finished: {count(short, 'corpus', 'corpora')} {lack} replicates.")
         verdict = say.zero_steps(self.found)
         notices += [verdict] if "FAIL" in verdict else []
         for row in self.found["sets"].to_dict("records"):
