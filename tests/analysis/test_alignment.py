@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from xltransfer.alignment import Side, cka
 from xltransfer.analysis.alignment import INTERVAL, alignment, interval, unmatched_alignment
 from xltransfer.analysis.alignment_states import alignment_changes, alignment_states
+from xltransfer.analysis.crossed import crossed_df
 
 
 def sides(n: int, d: int = 6, noise: float = 1.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -101,6 +103,23 @@ def test_bounds_stay_inside_the_range_of_the_measure() -> None:
     for measure, (low, high) in {"cosine": (-1, 1), "cka": (-1, 1), "retrieval": (0, 100)}.items():
         own = found[(found.measure == measure) & found.low.notna()]
         assert (own.low >= low).all() and (own.high <= high).all()
+
+
+def test_a_crossed_interval_is_that_of_the_two_way_table() -> None:
+    rng = np.random.default_rng(8)
+    replicates, items = 4, 9
+    values = rng.normal(size=(1, items)) + rng.normal(size=(replicates, 1)) + 0.5 * rng.normal(size=(replicates, items))
+    rows, columns, mean = values.mean(axis=1), values.mean(axis=0), values.mean()
+    rest = values - rows[:, None] - columns + mean
+    squares = [items * np.var(rows, ddof=1), replicates * np.var(columns, ddof=1)]
+    squares.append((rest**2).sum() / ((replicates - 1) * (items - 1)))
+    variance = (squares[0] + squares[1] - squares[2]) / values.size
+    freedom = (replicates - 1, items - 1, (replicates - 1) * (items - 1))
+    df = float(crossed_df(*(np.array(part / values.size) for part in squares), *map(np.array, freedom)))
+    found = interval(values, np.arange(items), 0.95)
+    half = stats.t.ppf(0.975, df) * variance**0.5
+    assert (found["se"], found["df"]) == pytest.approx((variance**0.5, df))
+    assert (found["low"], found["high"]) == pytest.approx((mean - half, mean + half))
 
 
 def test_crossed_intervals_hold_the_truth_as_often_as_they_say() -> None:

@@ -132,10 +132,12 @@ def improvements(values, **more):
 
 
 def test_shares_have_exact_binomial_intervals():
-    (row,) = improvement_shares(improvements([True] * 7 + [False] * 13 + [None])).to_dict("records")
-    assert (row["n_languages"], row["n_improved"], row["percent"]) == (20, 7, 35.0)
-    wanted = stats.binomtest(7, 20).proportion_ci(0.95, "exact")
-    assert [row["low"], row["high"]] == pytest.approx([100 * wanted.low, 100 * wanted.high])
+    for gains in (1, 7, 19):
+        values = [True] * gains + [False] * (20 - gains) + [None]
+        (row,) = improvement_shares(improvements(values)).to_dict("records")
+        assert (row["n_languages"], row["n_improved"], row["percent"]) == (20, gains, 5.0 * gains)
+        wanted = stats.binomtest(gains, 20).proportion_ci(0.95, "exact")
+        assert [row["low"], row["high"]] == pytest.approx([100 * wanted.low, 100 * wanted.high])
     for values, bound in (([True] * 5, (100 * 0.025**0.2, 100.0)), ([False] * 5, (0.0, 100 - 100 * 0.025**0.2))):
         (row,) = improvement_shares(improvements(values)).to_dict("records")
         assert [row["low"], row["high"]] == pytest.approx(bound)

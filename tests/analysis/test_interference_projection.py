@@ -167,6 +167,21 @@ def test_an_interval_of_one_axis_is_the_binomial_one():
     assert [row["x_low"], row["x_high"]] == pytest.approx(wanted)
 
 
+def test_an_interval_of_threes_has_as_many_effective_compositions_as_its_variance_says():
+    # Korn and Graubard (1998): the binomial interval of n·(t of n / t of the design)² in place of n.
+    row = point(triples(6))
+    for axis in "xyz":
+        effective = (
+            (1 - row[axis] ** 2) / row[f"{axis}_se"] ** 2 * (stats.t.ppf(0.975, 13) / stats.t.ppf(0.975, 5)) ** 2
+        )
+        gains = effective * (1 + row[axis]) / 2
+        wanted = (
+            stats.beta.ppf(0.025, gains, effective - gains + 1),
+            stats.beta.ppf(0.975, gains + 1, effective - gains),
+        )
+        assert [row[f"{axis}_low"], row[f"{axis}_high"]] == pytest.approx([2 * share - 1 for share in wanted])
+
+
 def test_where_all_partners_agree_there_is_no_ellipse_but_an_interval():
     row = point({(f"p{i}",): "+A-B" if i else "+A+B" for i in range(8)})
     assert row["why"] == "all partners agree on x" and math.isnan(row["half_major"])
