@@ -153,7 +153,8 @@ def points(tasks=(("dep", "las"), ("mlm", "nll"), ("ner", "f1"), ("pos", "accura
 
 def test_the_scatter_is_in_hundredths_and_its_line_has_the_slope(assert_readable) -> None:
     frame, fits = points()
-    figure = alignment_scatter(frame, fits)
+    figure = alignment_scatter(frame, fits, texts="pud")
+    assert figure.texts[0].get_text().replace("\n", " ").endswith(", mini, pud")
     assert [axes.get_title() for axes in figure.axes] == ["dep LAS", "mlm NLL", "ner F1", "pos accuracy"]
     own = frame[frame.task == "pos"]
     axes = figure.axes[3]

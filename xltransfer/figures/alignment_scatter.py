@@ -29,6 +29,7 @@ def alignment_scatter(
     base: str | None = None,
     predictor: str | None = None,
     permuted: bool = False,
+    texts: str | None = None,
     size: tuple[float, float] | None = None,
 ) -> Figure:
     """Return a panel per task and k with ts on the change of alignment, row and column effects taken out of both.
@@ -41,6 +42,8 @@ def alignment_scatter(
         What `analysis.alignment_predicts.alignment_predicts` gives.
     base, predictor, permuted
         Which points; what is left out must be the same in the whole frame.
+    texts
+        Name of the set of texts that the change is of, for the title.
     size
         Width and height in inches; by default what the panels ask for.
 
@@ -81,7 +84,8 @@ def alignment_scatter(
             axes.set_xlabel(f"doubly centred change ({unit})")
     label = metric_label(str(key["predictor"])).replace(" (%)", "")
     pairs = ", permuted pairs" if permuted else ""
-    title = f"Does the change of alignment predict ts? {label}{pairs}, {shown(key['base'])}"
+    of = "" if texts is None else f", {shown(texts)}"
+    title = f"Does the change of alignment predict ts? {label}{pairs}, {shown(key['base'])}{of}"
     entitle(figure, title, _caption(own, unit))
     return figure
 

@@ -82,5 +82,5 @@ def _predictions(found: AlignmentFindings) -> Iterator[Chart]:
             f"prediction_{name}_{predictor}", f"ts on the change of alignment: {name}, {metric_label(str(predictor))}",
             "A point is a pair of a transfer and a target language; row and column effects are taken out of both axes. "
             "Change of alignment at the middle layer (horizontal, hundredths of a cosine), ts (vertical, percent).",
-            "alignment_scatter", (own.drop(columns="texts"), fit.drop(columns="texts")), {}, name,
+            "alignment_scatter", (own.drop(columns="texts"), fit.drop(columns="texts")), {"texts": name}, name,
         )  # fmt: skip
