@@ -56,6 +56,16 @@ def beside(window: Window, first: int, last: int) -> int:
     return min(first - window.start, window.stop - 1 - last)
 
 
+@pytest.mark.parametrize(
+    ("answer", "wanted"),
+    # Windows 0-11, 4-15 and 8-19. A tie: beside (7, 8) are three behind in the first and three before in the second.
+    [((7, 7), 0), ((7, 8), 0), ((8, 8), 4), ((11, 11), 4), ((11, 12), 4), ((12, 12), 8)],
+)
+def test_the_window_with_most_context_on_both_sides_is_chosen(answer: tuple[int, int], wanted: int) -> None:
+    (chosen,) = [window.start for window in cut_windows(20, 12, 8, answer) if window.chosen]
+    assert chosen == wanted
+
+
 def test_an_answer_longer_than_the_stride_can_lie_in_no_window() -> None:
     windows = cut_windows(20, 10, 2, (8, 12))
     assert [(window.start, window.holds, window.chosen) for window in windows] == [
