@@ -231,7 +231,7 @@ def test_options_of_another_protocol_are_refused_by_name(run: Run, tmp_path: Pat
 def test_languages_outside_the_aggregates_improve_in_no_share(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kept: tuple[str, ...]
 ) -> None:
-    module = "xltransfer.report.interaction.findings.out_of_aggregates"
+    module = "xltransfer.report.audited.out_of_aggregates"
     monkeypatch.setattr(
         module, lambda rows, items: (flags := out_of_aggregates(rows, items)).assign(
             at_floor=False, small=~flags["target"].isin(kept), unknown_tokens=False

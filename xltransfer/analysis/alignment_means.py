@@ -92,9 +92,7 @@ def level_means(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     DataFrame
         `POOLED`, then `MEAN`. Replicates are averaged within a pair first. Intervals stay within the measure's range.
     """
-    keys = [*POOLED, "dataset", "source", "target", "transfer"]
-    means = scores.groupby(keys, dropna=False, observed=True, sort=True)["score"].mean().reset_index()
-    rows = _pooled(means.rename(columns={"score": "value"}), level)
+    rows = _pooled(_by_pair(scores, "score"), level)
     ranges = pd.DataFrame([RANGES[metric.split("_", 1)[1]] for metric in rows["metric"]], columns=["low", "high"])
     return rows.assign(low=rows["low"].clip(lower=ranges["low"]), high=rows["high"].clip(upper=ranges["high"]))
 
@@ -106,10 +104,14 @@ def change_means(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     alone; n_pairs counts a pair once for each language nudged on. Parameters and columns as of `level_means`;
     ``scores`` holds the baseline too.
     """
+    return _pooled(_by_pair(paired_changes(scores), "change"), level)
+
+
+def _by_pair(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the mean of a column over the replicates of each pair in each state, as ``value``."""
     keys = [*POOLED, "dataset", "source", "target", "transfer"]
-    changes = paired_changes(scores)
-    means = changes.groupby(keys, dropna=False, observed=True, sort=True)["change"].mean().reset_index()
-    return _pooled(means.rename(columns={"change": "value"}), level)
+    means = rows.groupby(keys, dropna=False, observed=True, sort=True)[column].mean()
+    return means.rename("value").reset_index()
 
 
 def paired_changes(scores: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from xltransfer.analysis.score_tables import ENTRY, RECEIVER, STUDY
 from xltransfer.figures.labels import interval_note
-from xltransfer.report.declared import OF_EVERY_RUN, QUESTIONS, Declared, found
+from xltransfer.report.declared import OF_EVERY_RUN, QUESTIONS, Declared, baseline_table, found
 from xltransfer.report.subject import CONDITION, Condition, Subject
 from xltransfer.report.tables import Column, Table
 from xltransfer.report.typology_tables import pair_tables
@@ -310,15 +310,9 @@ DECLARED: Final[tuple[Declared[Subject], ...]] = (
          Column("mean_ts", "mean ts", "number", 4, "%"), "n_cells"),
         "controls",
     ),
-    Declared(
-        "baseline", "The untouched model",
-        "Mean over the cells (adapter seed and target) that count in aggregates.",
-        found("baseline"),
-        ("base", "task", "metric", Column("score", "mean", "number", 1), Column("lowest", "lowest", "number", 1),
-         Column("highest", "highest", "number", 1), Column("cells", "cells", "integer"),
-         Column("aggregated", "aggregated", "integer"), Column("at_floor", "at floor", "integer"),
-         Column("small", "small", "integer")),
-        "data",
+    baseline_table(
+        "The untouched model", "Mean over the cells (adapter seed and target) that count in aggregates.", "cells",
+        "aggregated",
     ),
     Declared(
         "targets", "Test sets",

@@ -75,3 +75,15 @@ QUESTIONS: Final[Declared[Any]] = Declared(
     "data",
 )  # fmt: skip
 """For runs with test sets; without rows where there are no questions."""
+
+
+def baseline_table(title: str, caption: str, cells: str, aggregated: str) -> Declared[Any]:
+    """Return the table of what everything is compared with; the last two are the heads of its counts."""
+    return Declared(
+        "baseline", title, caption, found("baseline"),
+        ("base", "task", "metric", Column("score", "mean", "number", 1), Column("lowest", "lowest", "number", 1),
+         Column("highest", "highest", "number", 1), Column("cells", cells, "integer"),
+         Column("aggregated", aggregated, "integer"), Column("at_floor", "at floor", "integer"),
+         Column("small", "small", "integer")),
+        "data",
+    )  # fmt: skip

@@ -14,7 +14,6 @@ import pandas as pd
 from xltransfer.analysis import (
     controls,
     noise_floor,
-    out_of_aggregates,
     rank_transfer_languages,
     transfer_scores,
 )
@@ -44,12 +43,11 @@ from xltransfer.analysis.task_correlation import task_correlation
 from xltransfer.analysis.variance_shares import variance_shares
 from xltransfer.analysis.weightings import WEIGHTINGS
 from xltransfer.metrics import SHAPES
-from xltransfer.report.audit import target_audit
-from xltransfer.report.choose import check_steps, chosen_rows, ranked_metrics, untouched_items
+from xltransfer.report.audited import audited
+from xltransfer.report.choose import check_steps, chosen_rows, ranked_metrics
 from xltransfer.report.names import languages_of
-from xltransfer.report.overview import baseline_scores_by_task, ts_ranges
-from xltransfer.report.provenance import failed_units, progress, stored_options
-from xltransfer.report.published_options import compared_options
+from xltransfer.report.overview import ts_ranges
+from xltransfer.report.provenance import progress
 from xltransfer.report.steps import Found, Frames, OnStep, Step, Work, run_steps
 from xltransfer.report.typology import pair_frames
 from xltransfer.runs.cluster_counts import ClusterCounts
@@ -183,17 +181,8 @@ def _begin(run: Run, options: Options) -> _Work:
 
 def _audit(work: _Work) -> Frames:
     """Judge the targets, and say what was made with what."""
-    untouched = work.rows[work.rows["setting"].isin(["baseline", "trivial"])]
-    items = untouched_items(work.run, work.options.task)
-    work.flags = out_of_aggregates(untouched, items)
-    return {
-        "targets": target_audit(untouched, items),
-        "baseline": baseline_scores_by_task(untouched, work.flags, work.metrics),
-        "options": compared_options(work.run.study),
-        "stored_options": stored_options(work.rows),
-        "failures": failed_units(work.run),
-        "progress": progress(work.run.header, work.rows),
-    }
+    work.flags, frames = audited(work.run, work.rows, work.metrics, work.options.task)
+    return frames | {"progress": progress(work.run.header, work.rows)}
 
 
 def _scores(work: _Work) -> Frames:

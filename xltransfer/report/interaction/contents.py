@@ -6,7 +6,7 @@ from typing import Final
 import pandas as pd
 
 from xltransfer.analysis.interference_signs import PATTERNS, UNSIGNED
-from xltransfer.report.declared import OF_EVERY_RUN, QUESTIONS, Declared, found
+from xltransfer.report.declared import OF_EVERY_RUN, QUESTIONS, Declared, baseline_table, found
 from xltransfer.report.interaction.subject import AGAINST, CALLED, Subject
 from xltransfer.report.tables import Column, Table
 
@@ -37,7 +37,8 @@ def _signs(size: int) -> Declared[Subject]:
     def frame(subject: Subject) -> pd.DataFrame:
         rows = _against("signs")(subject)
         others = [pattern for other, patterns in PATTERNS.items() if other != size for pattern in patterns]
-        kept = rows[rows["size"] == size].drop(columns=others, errors="ignore").reset_index(drop=True)
+        # Patterns of the other size are columns where the run has compositions of that size too.
+        kept = rows.loc[rows["size"] == size, [name for name in rows if name not in others]].reset_index(drop=True)
         return kept.assign(n=kept[list(PATTERNS[size])].sum(axis=1))
 
     heads = {pattern: _spaced(pattern) for pattern in PATTERNS[size]}
@@ -178,15 +179,7 @@ DECLARED: Final[tuple[Declared[Subject], ...]] = (
         (*_WHICH, "target", "dataset", Column("composition", "composition"), Column("members", "members"),
          "adapter_seed", "score", Column("standard_error", "s.e.", "number", 2), "n_items"),
     ),
-    Declared(
-        "baseline", "The task adapter alone", "Mean over the test sets that count.",
-        found("baseline"),
-        ("base", "task", "metric", Column("score", "mean", "number", 1), Column("lowest", "lowest", "number", 1),
-         Column("highest", "highest", "number", 1), Column("cells", "test sets", "integer"),
-         Column("aggregated", "counted", "integer"), Column("at_floor", "at floor", "integer"),
-         Column("small", "small", "integer")),
-        "data",
-    ),
+    baseline_table("The task adapter alone", "Mean over the test sets that count.", "test sets", "counted"),
     Declared(
         "targets", "Test sets",
         "As the run found them. One that is small, unreadable or at the floor is scored, but gives no sign.",

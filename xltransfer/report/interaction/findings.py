@@ -8,7 +8,6 @@ from typing import Final
 
 import pandas as pd
 
-from xltransfer.analysis import out_of_aggregates
 from xltransfer.analysis.composition_scores import SETTINGS, composition_scores
 from xltransfer.analysis.interference import STUDY
 from xltransfer.analysis.interference_balance import interference_balance
@@ -19,16 +18,13 @@ from xltransfer.analysis.interference_projection import interference_projections
 from xltransfer.analysis.interference_regions import regions
 from xltransfer.analysis.interference_signs import sign_patterns
 from xltransfer.errors import ConfigError
-from xltransfer.report.audit import target_audit
-from xltransfer.report.choose import chosen_rows, ranked_metrics, untouched_items
+from xltransfer.report.audited import audited
+from xltransfer.report.choose import chosen_rows, ranked_metrics
 from xltransfer.report.interaction.progress import progress
 from xltransfer.report.interaction.reading import improvements, nearness, run_differences, sign_table
 from xltransfer.report.names import languages_of
 from xltransfer.report.one_device import on_one_device
 from xltransfer.report.options import InteractionOptions
-from xltransfer.report.overview import baseline_scores_by_task
-from xltransfer.report.provenance import failed_units, stored_options
-from xltransfer.report.published_options import compared_options
 from xltransfer.report.steps import Found, Frames, OnStep, Step, Work, run_steps
 from xltransfer.runs.open import Run
 
@@ -80,16 +76,8 @@ def findings(run: Run, options: InteractionOptions | None = None, on_step: OnSte
 
 def _audit(work: _Work) -> Frames:
     """Judge the test sets, and say what was made with what."""
-    untouched = work.rows[work.rows["setting"].isin(["baseline", "trivial"])]
-    items = untouched_items(work.run, work.options.task)
-    work.flags = out_of_aggregates(untouched, items)
-    return {
-        "targets": target_audit(untouched, items),
-        "baseline": baseline_scores_by_task(untouched, work.flags, work.metrics),
-        "options": compared_options(work.run.study),
-        "stored_options": stored_options(work.rows),
-        "failures": failed_units(work.run),
-    }
+    work.flags, frames = audited(work.run, work.rows, work.metrics, work.options.task)
+    return frames
 
 
 def _scores(work: _Work) -> Frames:
